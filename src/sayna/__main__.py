@@ -1,0 +1,6 @@
+"""`python -m sayna` is the command `sayna`."""
+
+from sayna.cli import main
+
+if __name__ == "__main__":
+    main()
