@@ -1,0 +1,193 @@
+"""Everything we raise on purpose, as one tree.
+
+    SaynaError
+    ├── SettingsInvalid            a start that must not happen
+    ├── InvalidRequest             the caller can mend it
+    │   ├── UnsupportedProvider
+    │   └── InvalidProviderAuth
+    ├── MissingProviderAuth        the operator can mend it
+    ├── NotConfigured              the operator can mend it
+    │   ├── RoomsNotConfigured
+    │   └── StorageNotConfigured
+    ├── FeatureMissing             a later version will do it
+    └── ProviderError              a speech engine or vendor failed
+        ├── ConnectionFailed
+        ├── ProviderAuthFailed
+        ├── ProviderRefused
+        ├── ProviderMisconfigured
+        ├── NetworkFailed
+        ├── AudioRejected
+        ├── ProviderNotReady
+        └── ProviderTimeout
+
+Nothing below `sayna.api` knows a status code; `sayna.api.errors` holds the one table.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class SaynaError(Exception):
+    """Anything we raise on purpose. `str()` of it is fit for a client: no secret, no audio."""
+
+    code: ClassVar[str] = "INTERNAL_ERROR"
+
+
+class SettingsInvalid(SaynaError):
+    """The settings are unsound; `problems` has one line for each fault found."""
+
+    code = "SETTINGS_INVALID"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class InvalidRequest(SaynaError):
+    """The request is well-formed but asks for something that cannot be."""
+
+    code = "INVALID_REQUEST"
+
+
+class UnsupportedProvider(InvalidRequest):
+    """Nobody of that name speaks here."""
+
+    code = "UNSUPPORTED_PROVIDER"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Unsupported provider: {name.lower()}")
+
+
+class InvalidProviderAuth(InvalidRequest):
+    """A per-request `auth` object that its provider cannot use."""
+
+    code = "INVALID_PROVIDER_AUTH"
+
+    def __init__(self, provider: str, why: str) -> None:
+        super().__init__(f"Invalid auth input for provider {provider}: {why}")
+
+
+class MissingProviderAuth(SaynaError):
+    """Neither the request nor the server has credentials for this provider."""
+
+    code = "MISSING_PROVIDER_AUTH"
+
+    def __init__(self, provider: str, why: str) -> None:
+        super().__init__(f"Missing server auth for provider {provider}: {why}")
+
+
+class NotConfigured(SaynaError):
+    """The server was started without what this request needs."""
+
+    code = "NOT_CONFIGURED"
+
+
+class RoomsNotConfigured(NotConfigured):
+    """No LiveKit key and secret were given to the server."""
+
+    code = "LIVEKIT_NOT_CONFIGURED"
+
+    def __init__(self, text: str = "LiveKit service not configured") -> None:
+        super().__init__(text)
+
+
+class StorageNotConfigured(NotConfigured):
+    """The server has no place to keep or find what was asked for."""
+
+    code = "STORAGE_NOT_CONFIGURED"
+
+
+class ProviderError(SaynaError):
+    """A speech engine failed. `stt_text` and `tts_text` are what clients read.
+
+    Args:
+        detail: what went wrong in words for a client; never a key, never audio.
+        retryable: the same call may succeed a moment later.
+    """
+
+    code = "PROVIDER_ERROR"
+    stt_label: ClassVar[str] = "Provider error"
+    tts_label: ClassVar[str] = "Provider error"
+
+    def __init__(self, detail: str, *, retryable: bool = False) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retryable = retryable
+
+    @property
+    def stt_text(self) -> str:
+        """`<Kind>: <detail>` as `/ws` words a recognizer's failure."""
+        return f"{self.stt_label}: {self.detail}"
+
+    @property
+    def tts_text(self) -> str:
+        """`<Kind>: <detail>` as `/ws` and `POST /speak` word a synthesizer's failure."""
+        return f"{self.tts_label}: {self.detail}"
+
+
+class ConnectionFailed(ProviderError):
+    """The engine could not be reached or started."""
+
+    code = "PROVIDER_UNREACHABLE"
+    stt_label = "Connection failed"
+    tts_label = "Connection failed"
+
+
+class ProviderAuthFailed(ProviderError):
+    """The vendor refused the credentials."""
+
+    code = "PROVIDER_AUTH_FAILED"
+    stt_label = "Authentication failed"
+    tts_label = "Connection failed"
+
+
+class ProviderRefused(ProviderError):
+    """The vendor answered, and the answer was an error."""
+
+    code = "PROVIDER_REFUSED"
+
+
+class ProviderMisconfigured(ProviderError):
+    """The engine cannot do what its options ask: an unknown voice, model, format or rate."""
+
+    code = "PROVIDER_MISCONFIGURED"
+    stt_label = "Configuration error"
+    tts_label = "Invalid configuration"
+
+
+class NetworkFailed(ProviderError):
+    """Bytes stopped flowing in the middle."""
+
+    code = "PROVIDER_NETWORK"
+    stt_label = "Network error"
+    tts_label = "Network error"
+
+
+class AudioRejected(ProviderError):
+    """Audio could not be understood (recognizer) or could not be made (synthesizer)."""
+
+    code = "PROVIDER_AUDIO"
+    stt_label = "Audio processing error"
+    tts_label = "Audio generation failed"
+
+
+class ProviderNotReady(ProviderError):
+    """The engine is not connected."""
+
+    code = "PROVIDER_NOT_READY"
+    stt_label = "Connection failed"
+    tts_label = "Provider not ready"
+
+
+class ProviderTimeout(ProviderError):
+    """The engine took longer than it was given."""
+
+    code = "PROVIDER_TIMEOUT"
+    stt_label = "Connection failed"
+    tts_label = "Timeout error"
+
+
+class FeatureMissing(SaynaError):
+    """The request is sound and the server is configured for it, but this version cannot do it."""
+
+    code = "FEATURE_MISSING"

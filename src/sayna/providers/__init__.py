@@ -1,0 +1,1 @@
+"""Speech vendors, a folder each, behind the protocols of `sayna.speech`."""

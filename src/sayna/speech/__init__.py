@@ -1,0 +1,1 @@
+"""The words that sessions and speech vendors share."""

@@ -1,0 +1,119 @@
+"""The seams: what every speech provider looks like to the rest of Sayna.
+
+Lifetimes are `async with` blocks. Whoever opens a provider, recognizer or synthesizer closes it,
+and nothing of it outlives the block.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from sayna.speech.events import SpeechEvent
+from sayna.speech.options import RecognizerOptions, SynthesizerOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One entry of `GET /voices`; every field is a string, unknown ones say `Unknown`."""
+
+    id: str
+    name: str
+    language: str = "Unknown"
+    accent: str = "Unknown"
+    gender: str = "Unknown"
+    sample: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """What a synthesizer really delivers, not what was wished for."""
+
+    name: str
+    """`linear16`, `pcm`, `mulaw`, `ulaw`, `alaw`, `wav`, `mp3`, ..."""
+    sample_rate: int
+    """Hz."""
+
+
+class Recognizer(Protocol):
+    """One caller's speech-to-text stream: audio in, speech events out, in order."""
+
+    def send_audio(self, audio: bytes) -> None:
+        """Take the next bytes in the encoding, rate and channels of the options.
+
+        Never waits and never raises for a slow engine: the implementation keeps at most a few
+        seconds, then drops the oldest and counts what it dropped.
+        """
+        ...
+
+    def finalize(self) -> None:
+        """Ask for a final of everything heard so far; the stream stays open."""
+        ...
+
+    def finish(self) -> None:
+        """Say that no audio follows; `events` then delivers what is left and ends."""
+        ...
+
+    def events(self) -> AsyncIterator[SpeechEvent]:
+        """Iterate once over what was heard, until `finish` has drained.
+
+        Raises:
+            ProviderError: the engine is gone and could not be replaced.
+        """
+        ...
+
+
+class Synthesizer(Protocol):
+    """One session's voice: text in, audio out, one utterance at a time."""
+
+    @property
+    def audio_format(self) -> AudioFormat:
+        """The format and rate of every chunk that `speak` yields."""
+        ...
+
+    def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        """Yield the audio of one utterance as it is made; `aclose()` cancels it at once.
+
+        Chunks are of any size; the session cuts them. `wav` chunks form one file.
+
+        Raises:
+            ProviderError: the engine failed; what was yielded before stays valid.
+        """
+        ...
+
+
+class Provider(Protocol):
+    """A speech vendor or engine: long-lived, shared by every session of the process."""
+
+    @property
+    def name(self) -> str:
+        """Canonical name, lower case."""
+        ...
+
+    def open_recognizer(
+        self, options: RecognizerOptions
+    ) -> AbstractAsyncContextManager[Recognizer]:
+        """Connect a recognizer; the block ends when the stream is no longer needed.
+
+        Raises:
+            ProviderError: on entering, when it cannot be opened.
+        """
+        ...
+
+    def open_synthesizer(
+        self, options: SynthesizerOptions
+    ) -> AbstractAsyncContextManager[Synthesizer]:
+        """Connect a synthesizer.
+
+        Raises:
+            ProviderError: on entering, when it cannot be opened.
+        """
+        ...
+
+    async def voices(self) -> Sequence[Voice]:
+        """List what may be passed as `voice_id`.
+
+        Raises:
+            ProviderError: the vendor could not be asked.
+        """
+        ...

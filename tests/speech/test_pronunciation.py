@@ -1,0 +1,62 @@
+import pytest
+
+from sayna.speech.options import Pronunciation
+from sayna.speech.pronunciation import Pronouncer
+
+
+def said(text: str, *rules: tuple[str, str]) -> str:
+    return Pronouncer([Pronunciation(word, spoken) for word, spoken in rules]).apply(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "spoken"),
+    [
+        ("an API call", ("API", "A P I"), "an A P I call"),
+        ("API, API.", ("API", "A P I"), "A P I, A P I."),
+        ("APIs and xAPI", ("API", "A P I"), "APIs and xAPI"),
+        ("an api call", ("API", "A P I"), "an api call"),
+        ("I use C++ daily", ("C++", "see plus plus"), "I use see plus plus daily"),
+        ("C++20", ("C++", "see plus plus "), "see plus plus 20"),
+        ("ABC++", ("C++", "see plus plus"), "ABC++"),
+        ("on .NET and ASP.NET", (".NET", " dot net"), "on  dot net and ASP dot net"),
+        (".NETs", (".NET", "dot net"), ".NETs"),
+        ("New York", ("New York", "the big apple"), "the big apple"),
+        ("naïve Ünal", ("Ünal", "oo-nahl"), "naïve oo-nahl"),
+        ("a_b", ("a", "x"), "a_b"),
+    ],
+)
+def test_a_word_is_replaced_where_it_is_whole(
+    text: str, rule: tuple[str, str], spoken: str
+) -> None:
+    assert said(text, rule) == spoken
+
+
+@pytest.mark.parametrize("spoken", ["$5", r"\1", r"\g<0>", "$1.00 \\"])
+def test_a_replacement_is_taken_literally(spoken: str) -> None:
+    assert said("it costs X", ("X", spoken)) == f"it costs {spoken}"
+
+
+def test_no_rule_sees_what_another_has_written() -> None:
+    assert said("AI and I", ("AI", "A I"), ("I", "eye")) == "A I and eye"
+
+
+def test_the_longest_word_wins_wherever_it_is_listed() -> None:
+    rules = (("New", "old"), ("New York", "NYC"))
+    assert said("New York, New Jersey", *rules) == "NYC, old Jersey"
+    assert said("New York, New Jersey", *reversed(rules)) == "NYC, old Jersey"
+
+
+def test_the_first_of_equal_words_wins() -> None:
+    assert said("SQL", ("SQL", "sequel"), ("SQL", "S Q L")) == "sequel"
+
+
+def test_an_empty_word_is_ignored() -> None:
+    assert said("hello", ("", "x")) == "hello"
+
+
+def test_a_word_may_be_made_silent() -> None:
+    assert said("well um yes", ("um", "")) == "well  yes"
+
+
+def test_without_rules_the_text_is_the_same() -> None:
+    assert said("hello $1 \\") == "hello $1 \\"
