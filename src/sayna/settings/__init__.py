@@ -1,0 +1,1 @@
+"""Settings as values: read once, frozen, passed down."""

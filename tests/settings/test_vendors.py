@@ -1,0 +1,34 @@
+import os
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from sayna.settings.vendors import Local, Providers, default_recognizer_processes
+
+
+@pytest.mark.parametrize(("cores", "processes"), [(1, 1), (2, 2), (64, 2), (None, 1)])
+def test_two_processes_recognize_where_there_are_two_cores(
+    monkeypatch: pytest.MonkeyPatch, cores: int | None, processes: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert default_recognizer_processes() == Local().recognizer_processes == processes
+
+
+def test_every_vendor_has_an_address_but_azure_whose_region_decides() -> None:
+    providers = Providers()
+    assert providers.deepgram.base_url.startswith("https://")
+    assert providers.elevenlabs.ws_url.startswith("wss://")
+    assert providers.cartesia.ws_url.startswith("wss://")
+    assert providers.google.speech_endpoint.endswith(":443")
+    assert providers.azure.base_url is None
+
+
+def test_empty_google_credentials_are_not_the_same_as_none() -> None:
+    assert Providers().google_credentials is None
+    assert Providers(google_credentials=SecretStr("")).google_credentials == SecretStr("")
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "many"])
+def test_somebody_must_recognize(count: str) -> None:
+    with pytest.raises(ValidationError):
+        Local.model_validate({"recognizer_processes": count})
