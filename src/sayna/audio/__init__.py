@@ -1,0 +1,1 @@
+"""Sound as values: formats, conversion, cutting. No I/O happens here."""
