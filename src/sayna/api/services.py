@@ -1,0 +1,55 @@
+"""What routes and sockets of one running server share; `sayna.app` opens and closes it."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from starlette.requests import HTTPConnection
+
+from sayna.auth.access import Authenticator
+from sayna.auth.identity import ANONYMOUS, Identity
+from sayna.providers.catalogue import Catalogue
+from sayna.providers.registry import Registry
+from sayna.settings.tree import Settings
+from sayna.storage.hooks_file import HooksFile
+
+IDENTITY_KEY = "sayna.identity"
+"""Where the authentication middleware leaves the caller's identity in the ASGI scope."""
+
+
+@dataclass(slots=True)
+class Drain:
+    """The end of the server, announced: set once, by the first signal to stop."""
+
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+    sockets: set[object] = field(default_factory=set[object])
+    """The open `/ws` connections; each adds and removes itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything long-lived; all of it is closed when the server ends."""
+
+    settings: Settings
+    registry: Registry
+    authenticator: Authenticator | None
+    """None: authentication is off."""
+    catalogue: Catalogue
+    hooks: HooksFile
+    drain: Drain = field(default_factory=Drain)
+
+
+def services_of(scope: Mapping[str, Any]) -> Services:
+    """Return the services of the application that an ASGI scope belongs to."""
+    return cast("Services", scope["app"].state.services)
+
+
+def current_services(connection: HTTPConnection) -> Services:
+    """Depend on the services from within a route."""
+    return services_of(connection.scope)
+
+
+def current_identity(connection: HTTPConnection) -> Identity:
+    """Depend on the caller from within a route."""
+    return cast("Identity", connection.scope.get(IDENTITY_KEY, ANONYMOUS))

@@ -1,0 +1,1 @@
+"""Who is asking: secrets, delegated tokens, identities."""

@@ -1,0 +1,1 @@
+"""One conversation: audio in, results out, text in, speech out."""

@@ -1,0 +1,58 @@
+"""One text becomes one piece of audio, without a session around it."""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from sayna.errors import ProviderError, ProviderTimeout, SaynaError
+from sayna.providers.registry import Registry
+from sayna.speech.options import SynthesizerOptions
+from sayna.speech.protocols import AudioFormat, Provider
+
+OPENING = "Failed to create TTS provider"
+SPEAKING = "TTS synthesis error"
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """One utterance, whole."""
+
+    audio: bytes
+    audio_format: AudioFormat
+
+
+class SynthesisFailed(SaynaError):
+    """No audio came of it; the text names the stage, then gives the provider's words."""
+
+    code = "SYNTHESIS_FAILED"
+
+    def __init__(self, stage: str, cause: ProviderError) -> None:
+        super().__init__(f"{stage}: {cause.tts_text}")
+        self.cause = cause
+
+
+async def synthesize(registry: Registry, options: SynthesizerOptions, text: str) -> Speech:
+    """Say a text with the provider that the options name.
+
+    Takes at most the sum of the options' two timeouts.
+
+    Raises:
+        SynthesisFailed: the provider could not be opened, failed, or was too slow.
+    """
+    limit_s = options.connection_timeout_s + options.request_timeout_s
+    stage = OPENING
+    try:
+        async with asyncio.timeout(limit_s):
+            provider: Provider = await registry.get(options.provider)
+            async with provider.open_synthesizer(options) as synthesizer:
+                stage = SPEAKING
+                audio = bytearray()
+                async with aclosing(synthesizer.speak(text)) as chunks:
+                    async for chunk in chunks:
+                        audio += chunk
+                return Speech(bytes(audio), synthesizer.audio_format)
+    except TimeoutError:
+        slow = ProviderTimeout(f"no complete audio within {limit_s:g} s", retryable=True)
+        raise SynthesisFailed(stage, slow) from None
+    except ProviderError as error:
+        raise SynthesisFailed(stage, error) from error

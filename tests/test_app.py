@@ -1,0 +1,44 @@
+import socket
+from pathlib import Path
+
+import pytest
+
+from sayna.api.services import Drain
+from sayna.app import CannotListen, create_app, listen, open_services
+from sayna.errors import SettingsInvalid
+from sayna.settings.tree import Auth, Cache, Settings
+
+
+def test_an_address_that_is_taken_is_one_clear_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotListen, match=rf"cannot listen on 127\.0\.0\.1:{port}: "):
+            listen("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1", "a b", "x" * 300])
+def test_a_host_that_is_not_ours_is_one_clear_error(host: str) -> None:
+    with pytest.raises(CannotListen) as refused:
+        listen(host, 0)
+    assert "\n" not in str(refused.value)
+
+
+def test_port_zero_takes_any_free_one_also_on_version_six() -> None:
+    for host in ("127.0.0.1", "::1"):
+        with listen(host, 0) as taken:
+            assert taken.getsockname()[1] > 0
+
+
+def test_an_application_with_an_unusable_key_is_not_even_made(tmp_path: Path) -> None:
+    broken = Auth(required=True, service_url="http://a", signing_key_path=tmp_path)
+    with pytest.raises(SettingsInvalid):
+        create_app(Settings(auth=broken))
+
+
+async def test_hooks_of_an_earlier_run_are_there_from_the_start(tmp_path: Path) -> None:
+    (tmp_path / "sip_hooks.json").write_text('[{"host":"a","url":"https://u","auth_id":"t"}]')
+    settings = Settings(cache=Cache(path=tmp_path))
+    async with open_services(settings, Drain()) as services:
+        assert [hook.host for hook in services.hooks.hooks] == ["a"]
+        assert services.authenticator is None
+        assert services.settings is settings
