@@ -1,0 +1,47 @@
+"""Find a field that a JSON message gives twice; the decoder of `messages` would take the last."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SEARCHED_CHARS = 4 * 2**20
+"""Longer messages are not searched; no sound message is as long."""
+
+
+def find_repeated_field(
+    text: str, fields: Sequence[str], nested: Mapping[str, Sequence[str]]
+) -> str | None:
+    """Return a field of ours that a message gives twice; unknown ones may come as often.
+
+    Args:
+        text: a JSON object that the decoder has accepted.
+        fields: those of the object itself.
+        nested: those of the objects in it, by the field that holds each.
+    """
+    suspicious = nested or "\\u" in text or any(text.count(f'"{name}"') > 1 for name in fields)
+    if not suspicious or len(text) > SEARCHED_CHARS:
+        return None
+    try:
+        message = json.loads(
+            text, object_pairs_hook=_Object, parse_int=str, parse_float=str, strict=False
+        )
+    except (ValueError, RecursionError):
+        return None  # in something unknown, which the decoder has skipped over
+    places: list[tuple[Any, Sequence[str]]] = [(message, fields)]
+    places += [(message.get(name), inner) for name, inner in nested.items()]
+    for place, known in places:
+        if isinstance(place, _Object) and (twice := place.twice.intersection(known)):
+            return min(twice)
+    return None
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which of its keys came more than once."""
+
+    def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.twice: set[str] = set()
+        if len(self) < len(pairs):
+            seen: set[str] = set()
+            for key, _ in pairs:
+                (self.twice if key in seen else seen).add(key)

@@ -1,0 +1,321 @@
+"""A config becomes open ears and a voice; the only file here that picks concrete parts.
+
+Recognizer and synthesizer open at the same time, each in a task of its own, because a block that
+owns a task group must be left by the task that entered it. When one cannot be opened, the other
+is closed again before anybody is told.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Protocol, TypeVar
+
+import structlog
+
+from sayna.errors import (
+    ConnectionFailed,
+    InvalidRequest,
+    ProviderError,
+    ProviderMisconfigured,
+    ProviderTimeout,
+    SaynaError,
+)
+from sayna.providers.credentials import resolve_credentials
+from sayna.session.clock import Clock
+from sayna.session.events import Outlet, RepeatLimit
+from sayna.session.listening import Listening
+from sayna.session.loading_audio import ClipRequest
+from sayna.session.protection import Protection
+from sayna.session.speaking import Speaking, SpeakingLimits
+from sayna.settings.tree import Settings
+from sayna.speech.options import Pronunciation, RecognizerOptions, SynthesizerOptions
+from sayna.speech.pronunciation import Pronouncer
+from sayna.speech.protocols import Provider, Recognizer, Synthesizer
+
+log = structlog.get_logger(__name__)
+
+RECOGNIZER_LIMIT_S = 10.0
+"""Seconds that a recognizer may take to open."""
+
+CLOSING_LIMIT_S = 5.0
+"""Seconds that a recognizer or a synthesizer may take to close."""
+
+T = TypeVar("T")
+
+
+class ConfigRefused(InvalidRequest):
+    """The config cannot become a session; the text is what the client reads."""
+
+    code = "CONFIG_REFUSED"
+
+
+class Providers(Protocol):
+    """Where providers come from; `sayna.providers.registry.Registry` is one."""
+
+    def knows(self, name: str) -> bool:
+        """Tell whether the name means anything here."""
+        ...
+
+    async def get(self, name: str) -> Provider:
+        """Return the provider, open."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SttRequest:
+    """What the client wants to be heard with."""
+
+    options: RecognizerOptions
+    """`provider` as the client spelled it; without credentials."""
+    auth: Mapping[str, object] | None = field(default=None, repr=False)
+    drop_while_protected: bool = False
+    """Lose results during protected speech instead of holding them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TtsRequest:
+    """What the client wants to be spoken to with."""
+
+    options: SynthesizerOptions
+    """`provider` as the client spelled it; without credentials."""
+    auth: Mapping[str, object] | None = field(default=None, repr=False)
+    pronunciations: tuple[Pronunciation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """A whole config, free of how it was written down."""
+
+    stream_id: str | None = None
+    audio: bool = True
+    stt: SttRequest | None = None
+    tts: TtsRequest | None = None
+    room_name: str | None = None
+    """The LiveKit room to join; None: the client's own connection carries the audio."""
+    loading_audio: ClipRequest | None = None
+    events: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """The ears and the voice of one session."""
+
+    listening: Listening
+    speaking: Speaking
+
+
+class _Held(Generic[T]):
+    """A block entered and left by a task of its own.
+
+    Args:
+        block: makes the context manager; may itself have to wait for a provider.
+        limit_s: seconds for making and entering it.
+    """
+
+    def __init__(
+        self,
+        open_block: Callable[[], AbstractAsyncContextManager[T]],
+        limit_s: float,
+        too_slow: ProviderError,
+    ) -> None:
+        self._open_block = open_block
+        self._limit_s = limit_s
+        self._too_slow = too_slow
+        self._release = asyncio.Event()
+        self.opened: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    def release(self) -> None:
+        """Let `keep` leave the block."""
+        self._release.set()
+
+    async def keep(self) -> None:
+        """Enter the block, hold it until released or cancelled, leave it."""
+        stack = AsyncExitStack()
+        try:
+            await self._enter(stack)
+            if self.opened.exception() is None:
+                await self._release.wait()
+        finally:
+            self.opened.cancel()
+            await _leave(stack)
+
+    async def _enter(self, stack: AsyncExitStack) -> None:
+        try:
+            async with asyncio.timeout(self._limit_s):
+                value = await stack.enter_async_context(self._open_block())
+        except TimeoutError:
+            self.opened.set_exception(self._too_slow)
+        except SaynaError as error:
+            self.opened.set_exception(error)
+        except Exception:
+            log.exception("opening_failed")
+            self.opened.set_exception(ConnectionFailed("the engine failed unexpectedly"))
+        else:
+            self.opened.set_result(value)
+
+
+async def _leave(stack: AsyncExitStack) -> None:
+    try:
+        async with asyncio.timeout(CLOSING_LIMIT_S):
+            await stack.aclose()
+    except TimeoutError:
+        log.warning("closing_too_slow", limit_s=CLOSING_LIMIT_S)
+    except Exception:
+        log.exception("closing_failed")
+
+
+def resolve(request: SessionRequest, providers: Providers, settings: Settings) -> SessionRequest:
+    """Return the request with canonical provider names and credentials, speech to text first.
+
+    Raises:
+        SaynaError: a provider is unknown, or there are no usable credentials for it.
+    """
+    stt, tts = request.stt, request.tts
+    if stt is not None:
+        provider, credentials = resolve_credentials(
+            stt.options.provider, stt.auth, settings, known=providers.knows
+        )
+        options = replace(stt.options, provider=provider, credentials=credentials)
+        stt = replace(stt, options=options, auth=None)
+    if tts is not None:
+        provider, credentials = resolve_credentials(
+            tts.options.provider, tts.auth, settings, known=providers.knows
+        )
+        voice = replace(tts.options, provider=provider, credentials=credentials)
+        tts = replace(tts, options=voice, auth=None)
+    return replace(request, stt=stt, tts=tts)
+
+
+@asynccontextmanager
+async def open_media(
+    stt: SttRequest,
+    tts: TtsRequest,
+    *,
+    outlet: Outlet,
+    providers: Providers,
+    settings: Settings,
+    clock: Clock,
+) -> AsyncGenerator[Media, None]:
+    """Open recognizer and synthesizer and let them work until the block ends.
+
+    Raises:
+        ConfigRefused: one of them could not be opened; nothing is left open then.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        ears = _Held(
+            lambda: _open_recognizer(providers, stt.options),
+            RECOGNIZER_LIMIT_S,
+            ConnectionFailed("Connection timeout"),
+        )
+        voice = _Held(
+            lambda: _open_synthesizer(providers, tts.options),
+            tts.options.connection_timeout_s,
+            ProviderTimeout("Connection timeout"),
+        )
+        keepers = [
+            tasks.create_task(ears.keep(), name="recognizer"),
+            tasks.create_task(voice.keep(), name="synthesizer"),
+        ]
+        outcomes: list[asyncio.Future[Any]] = [ears.opened, voice.opened]
+        await asyncio.wait(outcomes, return_when=asyncio.FIRST_EXCEPTION)
+        refusal = _refusal(ears.opened, voice.opened)
+        if refusal is None:
+            media = _connect(
+                ears.opened.result(), voice.opened.result(), stt, tts, outlet, settings, clock
+            )
+            workers = [
+                tasks.create_task(media.listening.follow(), name="listening"),
+                tasks.create_task(media.speaking.run(), name="speaking"),
+            ]
+            try:
+                yield media
+            finally:
+                media.listening.finish()
+                for worker in workers:
+                    worker.cancel()
+                ears.release()
+                voice.release()
+        else:
+            for keeper in keepers:
+                keeper.cancel()
+    if refusal is not None:  # raised in there it would arrive wrapped in a group
+        raise refusal
+
+
+def _connect(
+    recognizer: Recognizer,
+    synthesizer: Synthesizer,
+    stt: SttRequest,
+    tts: TtsRequest,
+    outlet: Outlet,
+    settings: Settings,
+    clock: Clock,
+) -> Media:
+    limits = settings.session
+    protection = Protection()
+    listening = Listening(
+        recognizer,
+        outlet,
+        protection,
+        clock,
+        RepeatLimit(clock, limits.repeated_error_interval_s),
+        encoding=stt.options.encoding,
+        drop_while_protected=stt.drop_while_protected,
+    )
+    speaking = Speaking(
+        synthesizer,
+        outlet,
+        protection,
+        Pronouncer(tts.pronunciations),
+        SpeakingLimits(
+            limits.max_text_chars, limits.max_queued_speaks, tts.options.request_timeout_s
+        ),
+        clock,
+    )
+    return Media(listening, speaking)
+
+
+@asynccontextmanager
+async def _open_recognizer(
+    providers: Providers, options: RecognizerOptions
+) -> AsyncGenerator[Recognizer, None]:
+    provider = await providers.get(options.provider)
+    async with provider.open_recognizer(options) as recognizer:
+        yield recognizer
+
+
+@asynccontextmanager
+async def _open_synthesizer(
+    providers: Providers, options: SynthesizerOptions
+) -> AsyncGenerator[Synthesizer, None]:
+    provider = await providers.get(options.provider)
+    async with provider.open_synthesizer(options) as synthesizer:
+        yield synthesizer
+
+
+def _refusal(
+    ears: asyncio.Future[Recognizer], voice: asyncio.Future[Synthesizer]
+) -> ConfigRefused | None:
+    """Return why there is no session: what is misconfigured first, the voice before the ears."""
+    heard, said = _failure(ears), _failure(voice)
+    if isinstance(said, ProviderMisconfigured):
+        return ConfigRefused(f"Failed to create voice manager: TTS error: {said.tts_text}")
+    if isinstance(heard, ProviderMisconfigured):
+        return ConfigRefused(f"Failed to create voice manager: STT error: {heard.stt_text}")
+    if heard is not None:
+        return ConfigRefused(f"Failed to start voice manager: STT error: {heard.stt_text}")
+    if said is not None:
+        return ConfigRefused(f"Failed to start voice manager: TTS error: {said.tts_text}")
+    return None
+
+
+def _failure(
+    opened: asyncio.Future[Recognizer] | asyncio.Future[Synthesizer],
+) -> ProviderError | None:
+    if not opened.done():
+        return None
+    error = opened.exception()
+    if error is None or isinstance(error, ProviderError):
+        return error
+    return ConnectionFailed(str(error))

@@ -1,0 +1,254 @@
+"""One conversation: what each command of the client does in each state. Knows no transport.
+
+    no config yet --config--> ready     everything works
+         |                               another config is refused, the session goes on
+         `---- config fails ---> failed  nothing is open, another config may come
+
+Commands must be called one after the other; `hear` and `clear_now` may be called in between.
+"""
+
+import unicodedata
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+
+from sayna.errors import FeatureMissing, ProviderError, RoomsNotConfigured, SaynaError
+from sayna.session.clock import Clock
+from sayna.session.events import Outlet, Problem, Ready, RepeatLimit, TransferProblem
+from sayna.session.loading_audio import Clip, ClipRefused, read_clip
+from sayna.session.opening import (
+    ConfigRefused,
+    Media,
+    Providers,
+    SessionRequest,
+    open_media,
+    resolve,
+)
+from sayna.settings.tree import Settings
+
+log = structlog.get_logger(__name__)
+
+DISABLED = "Audio processing is disabled. Send config message with audio=true first."
+NOT_CONFIGURED = "Voice manager not configured. Send config message with audio=true first."
+NO_STT = "STT configuration is required when audio=true"
+NO_TTS = "TTS configuration is required when audio=true"
+NO_ROOMS = "LiveKit room handler not initialized. Check API keys configuration."
+ROOMS_MISSING = "LiveKit rooms are configured, but this version of the server cannot join them."
+NO_ROOM_CLIENT = (
+    "LiveKit client not configured. Send config message with livekit configuration first."
+)
+NO_ROOM_NAME = "Room name not available. Ensure LiveKit is configured."
+TWICE = "This connection is configured already. Open another one for another configuration."
+CLIP_NEEDS_ROOM = "loading_audio requires audio to be enabled and a livekit configuration"
+LOADING_NEEDS_CONFIG = "Send a config message first before using loading_start."
+LOADING_NEEDS_AUDIO = (
+    "Loading indicator requires audio to be enabled. Send a config message with audio=true."
+)
+LOADING_NEEDS_ROOM = (
+    "Loading indicator requires a LiveKit room. Include a livekit configuration in your config"
+    " message."
+)
+
+MAX_STREAM_ID_CHARS = 256
+
+
+class Session:
+    """One conversation, from the first message of a client to its last.
+
+    Args:
+        media: the block that closes what a config opens.
+    """
+
+    def __init__(
+        self,
+        media: AsyncExitStack,
+        outlet: Outlet,
+        providers: Providers,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._stack = media
+        self._outlet = outlet
+        self._providers = providers
+        self._settings = settings
+        self._clock = clock
+        self._repeats = RepeatLimit(clock, settings.session.repeated_error_interval_s)
+        self._media: Media | None = None
+        self._ready = False
+        self._configured = False  # a config passed the presence check
+        self._audio = False
+        self._clip: Clip | None = None
+        self._clip_problem: str | None = None
+        self.turn_threshold: float | None = None
+        """Probability from which the turn model's verdict counts; None: the server's own."""
+
+    async def configure(self, request: SessionRequest) -> None:
+        """Open what the config asks for and tell `Ready`, or tell why not."""
+        if self._ready:
+            self._outlet.tell(Problem(TWICE))
+            return
+        try:
+            await self._open(request)
+        except SaynaError as error:
+            self._outlet.tell(Problem(str(error)))
+            return
+        self._ready = True
+        stream_id, problem = _stream_id(request.stream_id)
+        public_url = self._settings.livekit.public_url
+        self._outlet.tell(Ready(stream_id, public_url, request.events))
+        log.info("session_ready", stream_id=stream_id, audio=self._audio)
+        for text in (problem, self._clip_problem):  # ahead of `Ready` they would look fatal
+            if text is not None:
+                self._outlet.tell(Problem(text))
+
+    def hear(self, audio: bytes) -> None:
+        """Take audio from the client."""
+        if self._media is not None:
+            self._media.listening.hear(audio)
+        elif audio:
+            problem = NOT_CONFIGURED if self._audio else DISABLED
+            if self._repeats.allows(problem):
+                self._outlet.tell(Problem(problem))
+
+    def speak(self, text: str, *, allow_interruption: bool) -> None:
+        """Queue a text to be said."""
+        if self._media is None:
+            self._outlet.tell(Problem(NOT_CONFIGURED if self._audio else DISABLED))
+            return
+        try:
+            self._media.speaking.speak(text, allow_interruption=allow_interruption)
+        except ProviderError as error:
+            text = f"Failed to synthesize speech: TTS error: {error.tts_text}"
+            self._outlet.tell(Problem(text))
+
+    def clear_now(self) -> None:
+        """Stop what is being said, out of turn; silent."""
+        if self._media is not None:
+            self._media.speaking.clear()
+
+    def answer_clear(self) -> None:
+        """Say in turn what is wrong with a `clear` whose effect `clear_now` has had already."""
+        if self._media is None and self._audio:
+            self._outlet.tell(Problem(NOT_CONFIGURED))
+
+    def complain(self, text: str) -> None:
+        """Say what was wrong with a message that is no command."""
+        self._outlet.tell(Problem(text))
+
+    def send_message(self) -> None:
+        """Say that there is no room to send a message to."""
+        self._outlet.tell(Problem(NO_ROOM_CLIENT))
+
+    def transfer(self, problem: str | None) -> None:
+        """Say why the call cannot be transferred.
+
+        Args:
+            problem: what is wrong with the number; None: nothing.
+        """
+        self._outlet.tell(TransferProblem(problem or NO_ROOM_NAME))
+
+    def set_turn_threshold(self, threshold: float) -> None:
+        """Keep the threshold of this session's turn model."""
+        if not 0.0 <= threshold <= 1.0:
+            self._outlet.tell(
+                Problem(
+                    f"Invalid turn detection threshold: {threshold:g}. Must be between 0.0 and 1.0"
+                )
+            )
+            return
+        self.turn_threshold = threshold
+
+    def start_loading(self) -> None:
+        """Say why the loading sound cannot be played: it needs a room."""
+        if not self._configured:
+            text = LOADING_NEEDS_CONFIG
+        elif not self._audio:
+            text = LOADING_NEEDS_AUDIO
+        else:
+            text = self._clip_problem or LOADING_NEEDS_ROOM
+        self._outlet.tell(Problem(text))
+
+    async def wait_spoken(self) -> None:
+        """Wait until everything that was asked to be said has been handed over."""
+        if self._media is not None:
+            await self._media.speaking.wait_idle()
+
+    def finish_listening(self) -> None:
+        """Ask the recognizer for what is left; results held back are told now."""
+        if self._media is not None:
+            self._media.listening.finish()
+            self._media.listening.release()
+
+    async def wait_heard(self) -> None:
+        """Wait until the recognizer has told everything after `finish_listening`."""
+        if self._media is not None:
+            await self._media.listening.wait_over()
+
+    async def _open(self, request: SessionRequest) -> None:
+        if request.audio and request.stt is None:
+            raise ConfigRefused(NO_STT)
+        if request.audio and request.tts is None:
+            raise ConfigRefused(NO_TTS)
+        self._configured = True
+        self._audio = request.audio
+        self._load_clip(request)
+        if request.audio:
+            request = resolve(request, self._providers, self._settings)
+        if request.room_name is not None:
+            if self._settings.livekit.configured:
+                raise FeatureMissing(ROOMS_MISSING)
+            raise RoomsNotConfigured(NO_ROOMS)
+        if request.audio and request.stt is not None and request.tts is not None:
+            self._media = await self._stack.enter_async_context(
+                open_media(
+                    request.stt,
+                    request.tts,
+                    outlet=self._outlet,
+                    providers=self._providers,
+                    settings=self._settings,
+                    clock=self._clock,
+                )
+            )
+
+    def _load_clip(self, request: SessionRequest) -> None:
+        self._clip = self._clip_problem = None
+        if request.loading_audio is None:
+            return
+        if not request.audio or request.room_name is None:
+            self._clip_problem = CLIP_NEEDS_ROOM
+            return
+        try:
+            self._clip = read_clip(request.loading_audio)
+        except ClipRefused as refused:
+            self._clip_problem = str(refused)
+
+
+@asynccontextmanager
+async def open_session(
+    *, outlet: Outlet, providers: Providers, settings: Settings, clock: Clock
+) -> AsyncGenerator[Session, None]:
+    """Hold a conversation; what its config opens is closed with the block, by the same task."""
+    async with AsyncExitStack() as media:
+        yield Session(media, outlet, providers, settings, clock)
+
+
+def _stream_id(wished: str | None) -> tuple[str, str | None]:
+    """Return the id to use, and what was wrong with the one wished for."""
+    if wished is None:
+        return str(uuid.uuid4()), None
+    if problem := _stream_id_problem(wished):
+        return str(uuid.uuid4()), f"stream_id {problem}; the server has made one"
+    return wished, None
+
+
+def _stream_id_problem(wished: str) -> str | None:
+    # It becomes part of a path when the conversation is recorded.
+    if not wished.strip():
+        return "is blank"
+    if len(wished) > MAX_STREAM_ID_CHARS:
+        return f"is longer than {MAX_STREAM_ID_CHARS} characters"
+    if ".." in wished or any(c in "/\\" or unicodedata.category(c) == "Cc" for c in wished):
+        return "contains '..', a slash, a backslash or a control character"
+    return None

@@ -1,0 +1,291 @@
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from sayna.errors import NetworkFailed
+from sayna.session.events import Ready, TransferProblem
+from sayna.session.loading_audio import ClipRequest
+from sayna.session.opening import SessionRequest, SttRequest, TtsRequest
+from sayna.session.session import Session, open_session
+from sayna.settings.tree import LiveKit, Settings
+from sayna.speech.events import Transcript
+from sayna.speech.options import RecognizerOptions, SynthesizerOptions
+from tests.fakes.scripted import ScriptedProvider, speech_of
+from tests.fakes.session import HandClock, MemoryOutlet, Shelf
+
+DISABLED = "Audio processing is disabled. Send config message with audio=true first."
+NOT_CONFIGURED = "Voice manager not configured. Send config message with audio=true first."
+NO_CLIENT = "LiveKit client not configured. Send config message with livekit configuration first."
+LOADING_NEEDS_ROOM = (
+    "Loading indicator requires a LiveKit room."
+    " Include a livekit configuration in your config message."
+)
+CLIP_CONTEXT = "loading_audio requires audio to be enabled and a livekit configuration"
+STT = SttRequest(RecognizerOptions("scripted"))
+TTS = TtsRequest(SynthesizerOptions("scripted", sample_rate=16_000))
+FULL = SessionRequest(stt=STT, tts=TTS)
+SILENT = SessionRequest(audio=False)
+
+
+class Line:
+    """A session and the client's end of it."""
+
+    def __init__(self, session: Session, outlet: MemoryOutlet, provider: ScriptedProvider) -> None:
+        self.session = session
+        self.outlet = outlet
+        self.provider = provider
+
+
+@asynccontextmanager
+async def line(settings: Settings | None = None) -> AsyncGenerator[Line, None]:
+    provider, outlet = ScriptedProvider(), MemoryOutlet()
+    async with open_session(
+        outlet=outlet,
+        providers=Shelf({"scripted": provider}),
+        settings=settings or Settings(),
+        clock=HandClock(),
+    ) as session:
+        yield Line(session, outlet, provider)
+
+
+async def test_a_config_is_answered_with_ready_and_a_made_up_id() -> None:
+    async with line() as one:
+        await one.session.configure(FULL)
+        [ready] = one.outlet.events
+    assert isinstance(ready, Ready)
+    assert str(uuid.UUID(ready.stream_id)) == ready.stream_id
+    assert ready.livekit_url == "http://localhost:7880"
+    assert ready.events is None
+
+
+async def test_a_given_id_and_the_wished_events_are_repeated() -> None:
+    async with line() as one:
+        await one.session.configure(SessionRequest("call 7/é"[:6], audio=False, events=("vad",)))
+    assert one.outlet.events == [Ready("call 7", "http://localhost:7880", ("vad",))]
+
+
+@pytest.mark.parametrize("wished", ["", "  ", "..", "a..b", "a/b", "a\\b", "a\nb", "x" * 257])
+async def test_an_unsafe_id_is_replaced_and_complained_about_after_ready(wished: str) -> None:
+    async with line() as one:
+        await one.session.configure(SessionRequest(wished, audio=False))
+        ready = one.outlet.events[0]
+    assert isinstance(ready, Ready)
+    assert ready.stream_id == str(uuid.UUID(ready.stream_id))
+    assert len(one.outlet.events) == 2
+    assert one.outlet.problems[0].startswith("stream_id ")
+
+
+async def test_a_missing_stt_config_is_told_before_a_missing_tts_config() -> None:
+    async with line() as one:
+        await one.session.configure(SessionRequest())
+        await one.session.configure(SessionRequest(stt=STT))
+        one.session.start_loading()
+    assert one.outlet.problems == [
+        "STT configuration is required when audio=true",
+        "TTS configuration is required when audio=true",
+        "Send a config message first before using loading_start.",
+    ]
+
+
+async def test_audio_and_speech_go_through_a_ready_session() -> None:
+    async with line() as one:
+        await one.session.configure(FULL)
+        one.session.hear(b"\1\2")
+        one.session.speak("hello", allow_interruption=True)
+        await one.session.wait_spoken()
+        one.provider.recognizers[0].emit(Transcript("hi"))
+        await one.outlet.wait_for(4)
+    assert one.provider.recognizers[0].audio == b"\1\2"
+    assert b"".join(one.outlet.frames) == speech_of("hello")
+    assert one.provider.recognizers[0].closed
+    assert one.provider.synthesizers[0].closed
+
+
+async def test_before_a_config_everything_answers_as_documented() -> None:
+    async with line() as one:
+        one.session.hear(b"\1\2")
+        one.session.speak("a", allow_interruption=True)
+        one.session.clear_now()
+        one.session.answer_clear()
+        one.session.send_message()
+        one.session.transfer(None)
+        one.session.start_loading()
+    assert one.outlet.events[3] == TransferProblem(
+        "Room name not available. Ensure LiveKit is configured."
+    )
+    assert one.outlet.problems == [
+        DISABLED,
+        DISABLED,
+        NO_CLIENT,
+        "Send a config message first before using loading_start.",
+    ]
+
+
+async def test_after_a_failed_config_nothing_is_configured_and_nothing_open() -> None:
+    async with line() as one:
+        one.provider.open_recognizer_error = NetworkFailed("no")
+        await one.session.configure(FULL)
+        one.session.hear(b"\1\2")
+        one.session.speak("a", allow_interruption=True)
+        one.session.clear_now()
+        one.session.answer_clear()
+        one.session.start_loading()
+        assert all(synthesizer.closed for synthesizer in one.provider.synthesizers)
+    assert one.outlet.problems[1:] == [
+        NOT_CONFIGURED,
+        NOT_CONFIGURED,
+        NOT_CONFIGURED,
+        LOADING_NEEDS_ROOM,
+    ]
+
+
+async def test_a_failed_config_may_be_followed_by_a_good_one() -> None:
+    async with line() as one:
+        one.provider.open_recognizer_error = NetworkFailed("no")
+        await one.session.configure(FULL)
+        one.provider.open_recognizer_error = None
+        await one.session.configure(FULL)
+        assert isinstance(one.outlet.events[-1], Ready)
+        one.session.speak("hello", allow_interruption=True)
+        await one.session.wait_spoken()
+    assert one.outlet.completions == 1
+    assert len(one.outlet.events) == 3
+
+
+@pytest.mark.parametrize("first", [FULL, SILENT])
+async def test_a_second_config_on_a_ready_session_is_refused_and_changes_nothing(
+    first: SessionRequest,
+) -> None:
+    async with line() as one:
+        await one.session.configure(first)
+        await one.session.configure(FULL)
+        assert len(one.outlet.events) == 2
+        assert "configured already" in one.outlet.problems[0]
+        assert len(one.provider.recognizers) == (1 if first is FULL else 0)
+        assert not any(recognizer.closed for recognizer in one.provider.recognizers)
+
+
+async def test_without_audio_sound_is_refused_and_clear_is_silent() -> None:
+    async with line() as one:
+        await one.session.configure(SILENT)
+        one.session.hear(b"\1\2")
+        one.session.speak("a", allow_interruption=True)
+        one.session.clear_now()
+        one.session.answer_clear()
+        one.session.start_loading()
+    assert one.outlet.problems == [
+        DISABLED,
+        DISABLED,
+        "Loading indicator requires audio to be enabled. Send a config message with audio=true.",
+    ]
+
+
+async def test_a_room_without_keys_on_the_server_is_refused() -> None:
+    async with line() as one:
+        await one.session.configure(SessionRequest(audio=False, room_name="r"))
+    assert one.outlet.problems == [
+        "LiveKit room handler not initialized. Check API keys configuration."
+    ]
+
+
+async def test_a_room_that_the_server_could_join_is_refused_truthfully() -> None:
+    settings = Settings(livekit=LiveKit.model_validate({"api_key": "k", "api_secret": "s" * 32}))
+    async with line(settings) as one:
+        await one.session.configure(SessionRequest(stt=STT, tts=TTS, room_name="r"))
+        one.session.hear(b"\0\0")
+    assert "cannot join" in one.outlet.problems[0]
+    assert one.outlet.problems[1] == NOT_CONFIGURED
+    assert one.provider.recognizers == []
+
+
+async def test_a_clip_without_a_room_is_a_complaint_after_ready_and_again_at_loading_start() -> (
+    None
+):
+    clip = ClipRequest("AA==")
+    async with line() as one:
+        await one.session.configure(SessionRequest(stt=STT, tts=TTS, loading_audio=clip))
+        assert isinstance(one.outlet.events[0], Ready)
+        assert one.outlet.problems == [CLIP_CONTEXT]
+        one.session.start_loading()
+    assert one.outlet.problems == [CLIP_CONTEXT, CLIP_CONTEXT]
+
+
+async def test_a_failed_config_tells_only_the_fatal_reason_but_remembers_the_clips() -> None:
+    async with line() as one:
+        await one.session.configure(
+            SessionRequest(stt=STT, tts=TTS, room_name="r", loading_audio=ClipRequest("!"))
+        )
+        one.session.start_loading()
+    assert len(one.outlet.problems) == 2
+    assert one.outlet.problems[1] == "loading_audio.data is not valid base64"
+
+
+@pytest.mark.parametrize(
+    ("threshold", "written"), [(1.5, "1.5"), (-0.1, "-0.1"), (2.0, "2"), (1.0001, "1.0001")]
+)
+async def test_a_threshold_out_of_range_is_an_error(threshold: float, written: str) -> None:
+    async with line() as one:
+        one.session.set_turn_threshold(threshold)
+    assert one.outlet.problems == [
+        f"Invalid turn detection threshold: {written}. Must be between 0.0 and 1.0"
+    ]
+    assert one.session.turn_threshold is None
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.4, 1.0])
+async def test_a_threshold_in_range_is_kept_silently(threshold: float) -> None:
+    async with line() as one:
+        one.session.set_turn_threshold(threshold)
+    assert one.outlet.events == []
+    assert one.session.turn_threshold == threshold
+
+
+async def test_audio_that_nobody_takes_is_complained_about_once_a_second() -> None:
+    async with line() as one:
+        for _ in range(100):
+            one.session.hear(b"\0\0")
+        one.session.hear(b"")
+    assert one.outlet.problems == [DISABLED]
+
+
+async def test_a_refused_speak_says_why() -> None:
+    async with line() as one:
+        await one.session.configure(FULL)
+        one.session.speak("x" * 20_001, allow_interruption=True)
+    assert one.outlet.problems[0].startswith(
+        "Failed to synthesize speech: TTS error: Invalid configuration: the text has 20001"
+    )
+
+
+async def test_a_clear_silences_a_ready_session() -> None:
+    async with line() as one:
+        await one.session.configure(FULL)
+        one.provider.speak_gate = asyncio.Event()
+        one.session.speak("a b c", allow_interruption=True)
+        one.session.clear_now()
+        one.session.answer_clear()
+        one.provider.speak_gate.set()
+        await one.session.wait_spoken()
+    assert one.outlet.frames == []
+    assert len(one.outlet.events) == 1
+
+
+async def test_the_last_words_are_waited_for() -> None:
+    async with line() as one:
+        await one.session.configure(FULL)
+        one.provider.recognizers[0].emit(Transcript("bye", is_final=True, is_speech_final=True))
+        one.session.finish_listening()
+        async with asyncio.timeout(5):
+            await one.session.wait_heard()
+        assert one.outlet.events[-1] == Transcript("bye", is_final=True, is_speech_final=True)
+
+
+async def test_waiting_for_words_without_a_config_ends_at_once() -> None:
+    async with line() as one, asyncio.timeout(5):
+        await one.session.wait_spoken()
+        one.session.finish_listening()
+        await one.session.wait_heard()
+    assert one.outlet.sent == []

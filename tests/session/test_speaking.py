@@ -1,0 +1,247 @@
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from sayna.errors import NetworkFailed, ProviderError
+from sayna.session.events import PlaybackComplete
+from sayna.session.protection import Protection
+from sayna.session.speaking import Speaking, SpeakingLimits
+from sayna.speech.options import Pronunciation, SynthesizerOptions
+from sayna.speech.pronunciation import Pronouncer
+from tests.fakes.scripted import ScriptedProvider, ScriptedSynthesizer, speech_of
+from tests.fakes.session import EPOCH_MS, HandClock, MemoryOutlet, settle
+
+RATE_HZ = 16_000
+FRAME_BYTES = 320  # 10 ms
+
+
+class Stage:
+    """A `Speaking` with everything around it."""
+
+    def __init__(self, *, request_timeout_s: float = 60.0, audio_format: str = "linear16") -> None:
+        self.provider = ScriptedProvider()
+        self.outlet = MemoryOutlet()
+        self.clock = HandClock()
+        self.protection = Protection()
+        options = SynthesizerOptions("scripted", sample_rate=RATE_HZ, audio_format=audio_format)
+        self.synthesizer = ScriptedSynthesizer(self.provider, options)
+        self.speaking = Speaking(
+            self.synthesizer,
+            self.outlet,
+            self.protection,
+            Pronouncer([Pronunciation("AI", "A I")]),
+            SpeakingLimits(max_text_chars=20, max_queued=3, request_timeout_s=request_timeout_s),
+            self.clock,
+        )
+
+    def say(self, text: str, *, allow_interruption: bool = True) -> None:
+        self.speaking.speak(text, allow_interruption=allow_interruption)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator["Stage", None]:
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(self.speaking.run())
+            yield self
+            task.cancel()
+
+    async def idle(self) -> None:
+        async with asyncio.timeout(5):
+            await self.speaking.wait_idle()
+
+
+async def test_audio_is_cut_into_frames_of_ten_ms_and_its_end_is_told() -> None:
+    async with Stage().running() as stage:
+        stage.provider.speech = lambda _text: bytes(700)
+        stage.say("hello")
+        await stage.idle()
+    assert [len(frame) for frame in stage.outlet.frames] == [320, 320, 60]
+    assert stage.outlet.sent[-1] == PlaybackComplete(EPOCH_MS)
+
+
+async def test_utterances_are_said_in_order_and_complete_once() -> None:
+    async with Stage().running() as stage:
+        for text in ("one", "two", "three"):
+            stage.say(text)
+        await stage.idle()
+    assert b"".join(stage.outlet.frames) == speech_of("one two three")
+    assert stage.outlet.completions == 1
+    assert isinstance(stage.outlet.sent[-1], PlaybackComplete)
+
+
+async def test_utterances_sent_one_after_the_other_complete_each() -> None:
+    async with Stage().running() as stage:
+        for text in ("one", "two", "three"):
+            stage.say(text)
+            await stage.idle()
+    assert stage.outlet.completions == 3
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t"])
+async def test_a_blank_text_says_nothing_and_completes_nothing(text: str) -> None:
+    async with Stage().running() as stage:
+        stage.say(text, allow_interruption=False)
+        await settle()
+    assert stage.outlet.sent == []
+    assert not stage.protection.blocks(stage.clock.now())
+
+
+async def test_texts_are_trimmed_and_pronounced() -> None:
+    async with Stage().running() as stage:
+        stage.say("  ask AI \n")
+        await stage.idle()
+    assert stage.synthesizer.spoken == ["ask A I"]
+
+
+async def test_a_text_that_is_too_long_is_refused() -> None:
+    stage = Stage()
+    with pytest.raises(ProviderError, match="21 characters, at most 20"):
+        stage.say("x" * 21)
+
+
+async def test_too_many_waiting_texts_are_refused() -> None:
+    stage = Stage()
+    for _ in range(3):
+        stage.say("wait")
+    with pytest.raises(ProviderError, match="3 texts are waiting"):
+        stage.say("no more")
+
+
+async def test_a_failing_engine_is_told_and_the_queue_goes_on() -> None:
+    async with Stage().running() as stage:
+        stage.provider.speak_error = NetworkFailed("the line is dead")
+        stage.say("one")
+        await stage.idle()
+        stage.provider.speak_error = None
+        stage.say("two")
+        await stage.idle()
+    assert stage.outlet.problems == ["TTS error: Network error: the line is dead"]
+    assert stage.outlet.completions == 2
+    assert b"".join(stage.outlet.frames) == speech_of("two")
+
+
+async def test_an_engine_that_breaks_in_an_unforeseen_way_does_not_end_the_session() -> None:
+    async with Stage().running() as stage:
+        stage.provider.speech = lambda _text: 1 // 0 * b""
+        stage.say("one")
+        await stage.idle()
+        stage.provider.speech = speech_of
+        stage.say("two")
+        await stage.idle()
+    assert len(stage.outlet.problems) == 1
+    assert "ZeroDivision" not in stage.outlet.problems[0]
+    assert b"".join(stage.outlet.frames) == speech_of("two")
+
+
+async def test_an_engine_that_says_nothing_for_too_long_is_given_up() -> None:
+    stage = Stage(request_timeout_s=0.01)
+    stage.provider.speak_gate = asyncio.Event()
+    async with stage.running():
+        stage.say("one")
+        await stage.idle()
+    assert stage.outlet.problems == ["TTS error: Timeout error: no audio came for 0.01 s"]
+    assert stage.synthesizer.cancelled == ["one"]
+
+
+async def test_clear_stops_the_running_utterance_and_forgets_the_waiting_ones() -> None:
+    stage = Stage()
+    async with stage.running():
+        stage.say("one two three")
+        stage.say("four")
+        await stage.outlet.wait_for(1)
+        frames = len(stage.outlet.frames)
+        assert stage.speaking.clear()
+        await stage.idle()
+        assert len(stage.outlet.frames) == frames
+        assert stage.outlet.events == []
+        assert stage.synthesizer.cancelled == ["one two three"]
+        stage.say("five")
+        await stage.idle()
+    assert b"".join(stage.outlet.frames[frames:]) == speech_of("five")
+    assert stage.outlet.completions == 1
+
+
+async def test_clear_with_nothing_to_say_and_twice_is_harmless() -> None:
+    async with Stage().running() as stage:
+        assert stage.speaking.clear()
+        assert stage.speaking.clear()
+        stage.say("one")
+        assert stage.speaking.clear()
+        stage.say("two")
+        await stage.idle()
+    assert stage.synthesizer.spoken == ["two"]
+    assert stage.outlet.completions == 1
+
+
+async def test_a_client_that_does_not_read_stops_the_speech_and_clear_drops_it() -> None:
+    stage = Stage()
+    async with stage.running():
+        stage.outlet.block()
+        stage.say("one two three")
+        await settle()
+        assert stage.outlet.sent == []
+        stage.speaking.clear()
+        stage.outlet.unblock()
+        await stage.idle()
+        assert stage.outlet.sent == []
+        stage.say("next")
+        await stage.idle()
+    assert b"".join(stage.outlet.frames) == speech_of("next")
+
+
+async def test_waiting_for_the_client_is_not_held_against_the_engine() -> None:
+    stage = Stage(request_timeout_s=0.01)
+    late = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.05, late.set)
+    async with stage.running():
+        stage.outlet.block()
+        stage.say("one")
+        async with asyncio.timeout(5):
+            await late.wait()
+        stage.outlet.unblock()
+        await stage.idle()
+    assert stage.outlet.problems == []
+    assert b"".join(stage.outlet.frames) == speech_of("one")
+
+
+async def test_protected_speech_is_not_cleared_while_it_sounds() -> None:
+    async with Stage().running() as stage:
+        stage.provider.speech = lambda _text: bytes(2 * RATE_HZ)  # 1 s
+        stage.say("one", allow_interruption=False)
+        await stage.idle()
+        stage.clock.advance(0.99)
+        assert not stage.speaking.clear()
+        stage.clock.advance(0.02)
+        assert stage.speaking.clear()
+
+
+async def test_mulaw_sounds_for_as_long_as_it_has_bytes_by_its_rate() -> None:
+    async with Stage(audio_format="mulaw").running() as stage:
+        stage.provider.speech = lambda _text: bytes(RATE_HZ)  # 1 s
+        stage.say("one", allow_interruption=False)
+        await stage.idle()
+        stage.clock.advance(0.9)
+        assert not stage.speaking.clear()
+        stage.clock.advance(0.11)
+        assert stage.speaking.clear()
+
+
+async def test_a_protected_utterance_that_fails_protects_nothing() -> None:
+    async with Stage().running() as stage:
+        stage.provider.speak_error = NetworkFailed("no")
+        stage.say("one", allow_interruption=False)
+        await stage.idle()
+        assert stage.speaking.clear()
+
+
+async def test_a_protected_utterance_may_be_cleared_before_it_is_heard() -> None:
+    stage = Stage()
+    stage.provider.speak_gate = asyncio.Event()
+    async with stage.running():
+        stage.say("one", allow_interruption=False)
+        await settle()
+        assert stage.speaking.clear()
+        stage.provider.speak_gate.set()
+        await stage.idle()
+    assert stage.outlet.sent == []

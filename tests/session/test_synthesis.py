@@ -1,0 +1,49 @@
+import asyncio
+from typing import cast
+
+import pytest
+
+from sayna.errors import NetworkFailed, ProviderMisconfigured
+from sayna.providers.registry import Registry
+from sayna.session.synthesis import SynthesisFailed, synthesize
+from sayna.speech.options import SynthesizerOptions
+from tests.api.asgi import Shelf
+from tests.fakes.scripted import ScriptedProvider, speech_of
+
+OPTIONS = SynthesizerOptions("scripted", connection_timeout_s=5, request_timeout_s=5)
+SHORT = SynthesizerOptions("scripted", connection_timeout_s=0.01, request_timeout_s=0.01)
+
+
+def shelf(provider: ScriptedProvider) -> Registry:
+    return cast("Registry", Shelf([provider]))
+
+
+async def test_a_text_becomes_audio_with_its_format() -> None:
+    provider = ScriptedProvider()
+    speech = await synthesize(shelf(provider), OPTIONS, "hello there")
+    assert speech.audio == speech_of("hello there")
+    assert speech.audio_format.sample_rate == 24_000
+    assert provider.synthesizers[0].closed
+
+
+async def test_a_provider_that_cannot_be_opened_is_told_from_one_that_cannot_speak() -> None:
+    provider = ScriptedProvider()
+    provider.open_synthesizer_error = ProviderMisconfigured("no such voice")
+    with pytest.raises(SynthesisFailed) as failed:
+        await synthesize(shelf(provider), OPTIONS, "a")
+    told = "Failed to create TTS provider: Invalid configuration: no such voice"
+    assert str(failed.value) == told
+    provider.open_synthesizer_error = None
+    provider.speak_error = NetworkFailed("cut")
+    with pytest.raises(SynthesisFailed) as failed:
+        await synthesize(shelf(provider), OPTIONS, "a")
+    assert str(failed.value) == "TTS synthesis error: Network error: cut"
+
+
+@pytest.mark.parametrize("gate", ["open_gate", "speak_gate"])
+async def test_a_provider_that_takes_too_long_is_given_up(gate: str) -> None:
+    provider = ScriptedProvider()
+    setattr(provider, gate, asyncio.Event())
+    with pytest.raises(SynthesisFailed, match=r"Timeout error: no complete audio within 0\.02 s"):
+        await synthesize(shelf(provider), SHORT, "a")
+    assert all(synthesizer.closed for synthesizer in provider.synthesizers)
