@@ -1,0 +1,124 @@
+"""What the documentation shows runs as it stands."""
+
+import asyncio
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Generator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from sayna.errors import ProviderMisconfigured
+from sayna.providers.registry import Registry
+from sayna.session.synthesis import synthesize
+from sayna.settings.tree import Settings
+from sayna.speech.options import RecognizerOptions, SynthesizerOptions
+from tests.running import RunningServer, clean_environment, running_server
+
+ROOT = Path(__file__).parents[2]
+QUICKSTART = ROOT / "docs" / "start" / "quickstart.md"
+OWN_PROVIDER = ROOT / "docs" / "howto" / "own-provider.md"
+MORSE = ROOT / "examples" / "morse_provider"
+LIMIT_S = 60
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the fenced blocks of a page, in order."""
+    fence = re.compile(rf"^```{language}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    return fence.findall(page.read_text(encoding="utf-8"))
+
+
+def test_the_quickstart_shows_the_example_as_it_is() -> None:
+    assert blocks(QUICKSTART, "python") == [(ROOT / "examples" / "voice_loop.py").read_text()]
+
+
+def test_the_provider_page_shows_the_example_as_it_is() -> None:
+    assert blocks(OWN_PROVIDER, "python") == [(MORSE / "morse_provider.py").read_text()]
+    assert blocks(OWN_PROVIDER, "toml") == [(MORSE / "pyproject.toml").read_text()]
+
+
+@pytest.fixture
+def morse_registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """Install the example as pip would: its folder is importable, its entry point known."""
+    monkeypatch.syspath_prepend(str(MORSE))
+    project = tomllib.loads((MORSE / "pyproject.toml").read_text())["project"]
+    ((name, target),) = project["entry-points"]["sayna.providers"].items()
+    return Registry(Settings(), {name: EntryPoint(name, target, "sayna.providers")})
+
+
+async def test_the_example_provider_speaks_when_asked_by_name(morse_registry: Registry) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        keeper = tasks.create_task(morse_registry.keep())
+        low = SynthesizerOptions("morse", audio_format="linear16", sample_rate=16_000)
+        wav = SynthesizerOptions("morse", audio_format="wav", sample_rate=8_000, speaking_rate=2)
+        sos = await synthesize(morse_registry, low, "sos")
+        fast = await synthesize(morse_registry, wav, "SOS!")
+        provider = await morse_registry.get("morse")
+        assert [voice.id for voice in await provider.voices()] == ["low", "high"]
+        with pytest.raises(ProviderMisconfigured, match="cannot listen"):
+            async with provider.open_recognizer(RecognizerOptions("morse")):
+                pass
+        with pytest.raises(ProviderMisconfigured, match="audio_format"):
+            async with provider.open_synthesizer(SynthesizerOptions("morse", audio_format="mp3")):
+                pass
+        keeper.cancel()
+    # Nine signs, three of them long, a pause after each, two more after each letter: 30 dots.
+    assert len(sos.audio) == pytest.approx(30 * 0.06 * 16_000 * 2, rel=0.01)
+    assert fast.audio.startswith(b"RIFF")
+    assert len(fast.audio) < len(sos.audio) / 2
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningServer, None, None]:
+    with running_server(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+def run_shell(script: str, server: RunningServer, folder: Path) -> str:
+    """Run a block of the quickstart against this server instead of the documented address."""
+    script = script.replace("http://127.0.0.1:3001", server.url)
+    script = script.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+    script = script.replace("examples/", f"{ROOT / 'examples'}/")
+    done = subprocess.run(  # noqa: S603 - our own documentation
+        ["/bin/bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env=clean_environment({"SAYNA_URL": server.url}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_quickstart_run_as_written(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    make, there, nested, flat, speak, listen, _python = blocks(QUICKSTART, "sh")
+    assert "make run" in make
+    assert '{"status":"OK"}' in run_shell(there, server, tmp_path)
+    run_shell(nested, server, tmp_path)
+    assert (tmp_path / "hello.wav").read_bytes().startswith(b"RIFF")
+    assert '"metadata"' in run_shell(flat.replace(" | head -c 300", ""), server, tmp_path)
+    run_shell(speak, server, tmp_path)
+    assert run_shell(listen, server, tmp_path) == "what is the weather like today\n"
+
+
+@pytest.mark.slow
+def test_the_python_example_understands_itself(server: RunningServer) -> None:
+    done = subprocess.run(  # noqa: S603 - our own example
+        [sys.executable, "-W", "ignore", str(ROOT / "examples" / "voice_loop.py"), server.url],
+        env=clean_environment({}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "final:   what is the weather like today"
+    assert "interim: what is" in done.stdout
