@@ -1,6 +1,7 @@
-"""`make bench`: measure, print a table, write bench/results/DATE-conversations.json."""
+"""`make bench`: measure, print a table, write bench/results/DATE.json."""
 
 import argparse
+import asyncio
 import json
 import os
 import platform
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.conversations import run
+from bench.local_engines import measure
 
 RESULTS = Path(__file__).parent / "results"
 NAMES = ["ours", "aiohttp", "fastapi"]
@@ -25,20 +27,25 @@ def main() -> int:
     if len(cores) > 1:
         os.sched_setaffinity(0, cores - {0})  # the server gets core 0 for itself
     costs = run(chosen.servers, chosen.sessions, chosen.seconds)
+    os.sched_setaffinity(0, cores)
+    engines = asyncio.run(measure())
     now = datetime.now(UTC)
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{now:%Y-%m-%d}-conversations.json"
+    path = RESULTS / f"{now:%Y-%m-%d}.json"
     report = {
         "measured_at": now.isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "cores": len(cores),
         "costs": costs,
+        "local_engines": engines,
     }
     path.write_text(json.dumps(report, indent=1) + "\n")
     columns = list(costs[0])
     print(" | ".join(columns))
     for cost in costs:
         print(" | ".join(str(value) for value in cost.values()))
+    for what, figure in engines.items():
+        print(f"{what}: {figure}")
     print(f"written to {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
     return 0
 

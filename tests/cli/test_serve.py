@@ -136,7 +136,7 @@ def test_the_log_level_of_the_command_line_wins(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_was_spoken_is_heard_through_a_real_server(tmp_path: Path) -> None:
-    sentence = "set a timer for ten minutes"
+    sentence = "book a table for two people"
     with running_server(tmp_path) as server:
         file = str(tmp_path / "a.wav")
         spoken = run("speak", sentence, "-o", file, "--url", server.url, "--rate", "16000")

@@ -11,10 +11,12 @@ import pytest
 
 from sayna.errors import (
     AudioRejected,
+    ConnectionFailed,
     NetworkFailed,
     ProviderMisconfigured,
     ProviderTimeout,
 )
+from sayna.providers.local import model_hosts
 from sayna.providers.local.hosted_synthesizer import HostedSynthesizer, open_hosted_synthesizer
 from sayna.providers.local.model_hosts import Host, Launch, open_hosts
 from sayna.speech.options import SynthesizerOptions
@@ -153,3 +155,18 @@ async def test_two_sessions_speak_at_once_in_one_process(launch: Launch) -> None
         assert len(hosts.hosts) == 1
     assert len(long) == 50 * 2 * round(5 * 220.5)
     assert len(short) == 2 * round(4 * 220.5)
+
+
+async def test_a_voice_whose_worker_kept_dying_speaks_again_after_a_rest(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_hosts, "BACKOFF_S", 0.0)
+    monkeypatch.setattr(model_hosts, "REST_S", 0.0)
+    async with speaking(launch) as (synthesizer, host):
+        for deaths in range(model_hosts.MAX_DEATHS):
+            with pytest.raises((NetworkFailed, ConnectionFailed)):
+                await say(synthesizer, "die")
+            assert host.deaths == deaths + 1
+        while host.is_over:
+            await asyncio.sleep(0)
+        assert await say(synthesizer, "Back again.")

@@ -2,9 +2,8 @@
 
 Its model was trained on recordings of rooms. Telephone audio is empty above 4 kHz and synthetic
 speech is silent between the words; both drive its logarithms to values it never saw, and so does
-speech that is much louder or softer than the recordings were. Of 1000 sentences of a closed grammar
-(five voices of espeak-ng; 16, 24 and 48 kHz and both laws of G.711; loud and soft; with and without
-pauses) 98 in 100 are then understood word for word, and 75 in 100 of the raw audio.
+speech that is much louder or softer than the recordings were. `bench/local_engines.py` counts how
+many sentences of a closed grammar come back word for word, by voice and by what carried them.
 """
 
 import numpy as np

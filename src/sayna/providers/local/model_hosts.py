@@ -37,7 +37,13 @@ LOAD_TIMEOUT_S = 90.0
 SILENCE_S = 15.0
 """How often a working host must say something; twice as long and it counts as stuck."""
 MAX_DEATHS = 3
-"""A worker that dies so often without having done any work between is not replaced again."""
+"""A worker that dies so often without having done any work between ends what it was to serve."""
+STEADY_S = 10.0
+"""A worker that lived so long did nothing wrong at its start, even if it had no work."""
+BACKOFF_S = 0.1
+"""Between an early death and the next worker; doubled each time."""
+REST_S = 5.0
+"""Between the last of `MAX_DEATHS` early deaths and another try."""
 MAX_IDLE_HOSTS = 2
 """Models that stay in memory though nobody uses them."""
 
@@ -104,7 +110,7 @@ class Host:
 
     @property
     def is_over(self) -> bool:
-        """True when this host gave up for good."""
+        """True when this host gave up, or rests before it tries again."""
         return self._error is not None
 
     @property
@@ -150,20 +156,34 @@ class Host:
 
     async def _keep_alive(self) -> None:
         barren = 0
-        while self._error is None:
+        while True:
+            born = asyncio.get_running_loop().time()
             try:
                 worked = await self._live()
             except ProviderError as error:
                 self._give_up(error)
-                return
-            self.deaths += 1
-            barren = 0 if worked else barren + 1
-            log.warning("model_worker_died", model=self.launch.model, deaths=self.deaths)
-            if barren >= MAX_DEATHS:
+                if self._loaded is None:  # its files are at fault, or there is no such engine
+                    return
+                barren = MAX_DEATHS
+            else:
+                self.deaths += 1
+                lived_s = asyncio.get_running_loop().time() - born
+                barren = 0 if worked or lived_s > STEADY_S else barren + 1
+                log.warning("model_worker_died", model=self.launch.model, deaths=self.deaths)
+            await self._recover(barren)
+
+    async def _recover(self, barren: int) -> None:
+        """Tell the lanes of a death, and wait the longer the more workers died early."""
+        if barren >= MAX_DEATHS:
+            if self._error is None:
                 self._give_up(ConnectionFailed(f"the worker of {self.launch.model} keeps dying"))
-                return
-            for lane in tuple(self._lanes.values()):
-                lane.lose()
+            await asyncio.sleep(REST_S)
+            self._error = None
+            return
+        for lane in tuple(self._lanes.values()):
+            lane.lose()
+        if barren:
+            await asyncio.sleep(BACKOFF_S * 2 ** (barren - 1))
 
     async def _live(self) -> bool:
         """Live through one worker's life; True when it did any work."""
@@ -233,7 +253,8 @@ class Host:
     def _give_up(self, error: ProviderError) -> None:
         self._error = error
         self._announce()
-        for lane in tuple(self._lanes.values()):
+        lanes, self._lanes = self._lanes, {}
+        for lane in lanes.values():
             lane.fail(error)
 
 
