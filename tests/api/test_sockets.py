@@ -146,6 +146,15 @@ async def test_the_handshake_offers_nothing_that_was_not_agreed() -> None:
         assert b"sec-websocket-extensions" not in head.lower()
 
 
+@pytest.mark.parametrize("version", ["13", "8"])
+async def test_a_socket_has_the_request_id_of_its_upgrade(version: str) -> None:
+    others = [header for header in UPGRADE if header[0] != "Sec-WebSocket-Version"]
+    headers = [*others, ("Sec-WebSocket-Version", version), ("X-Request-Id", "call-17")]
+    async with serve() as served, ask(served.port, headers) as (_, status, head):
+        assert status == (101 if version == "13" else 400)
+        assert b"x-request-id: call-17" in head.lower()
+
+
 async def test_small_packets_leave_at_once() -> None:
     async with serve() as served, open_raw(served.port):
         [connection] = served.server.server_state.connections

@@ -3,6 +3,7 @@
 import re
 import time
 import uuid
+from collections.abc import Iterable
 
 import structlog
 from starlette.requests import ClientDisconnect
@@ -30,7 +31,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        request_id = choose_request_id(scope["headers"])
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._run(scope, receive, send, request_id)
 
@@ -63,7 +64,11 @@ class RequestLog:
             say("request", method=scope["method"], path=scope["path"], status=status, ms=took_ms)
 
 
-def _request_id(scope: Scope) -> str:
-    """Return the caller's identifier when it is a sane one, else a new one."""
-    given = next((value for name, value in scope["headers"] if name == HEADER), b"")
+def choose_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return the caller's identifier when it is a sane one, else a new one.
+
+    Args:
+        headers: names in lower case.
+    """
+    given = next((value for name, value in headers if name == HEADER), b"")
     return given.decode() if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -21,13 +21,21 @@ from typing import Any, cast
 import msgspec
 import structlog
 from fastapi import FastAPI
-from picows import WSAutoPingStrategy, WSListener, WSUpgradeRequest, picows
+from picows import (
+    WSAutoPingStrategy,
+    WSListener,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+    picows,
+)
 from typing_extensions import override
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
 from sayna.api.authentication import AccessDenied, AccessRequest, admit
+from sayna.api.request_log import HEADER, choose_request_id
 from sayna.api.services import Services
 from sayna.api.ws import Connection
 from sayna.api.ws_transport import WebSocketTransport
@@ -166,14 +174,22 @@ class UpgradeProtocol(asyncio.Protocol):
         serving.add_done_callback(tasks.discard)
 
     async def _serve(self, transport: asyncio.Transport, upgrade: _Upgrade) -> None:
+        request_id = choose_request_id(upgrade.headers)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._serve_known(transport, upgrade, request_id)
+
+    async def _serve_known(
+        self, transport: asyncio.Transport, upgrade: _Upgrade, request_id: str
+    ) -> None:
         services: Services = self.application.state.services
         try:
             refusal = await _refusal(services, upgrade)
             if refusal is not None or self._stopping or transport.is_closing():
-                self._refuse(transport, refusal or _Refusal(503, {"error": "Server is stopping"}))
+                refusal = refusal or _Refusal(503, {"error": "Server is stopping"})
+                self._refuse(transport, refusal, request_id)
                 return
             services.drain.sockets.add(self)
-            await self._converse(transport, upgrade, services)
+            await self._converse(transport, upgrade, services, request_id)
         except Exception:
             log.exception("socket_failed")
             transport.abort()
@@ -182,7 +198,11 @@ class UpgradeProtocol(asyncio.Protocol):
             self._server_state.connections.discard(cast("Any", self))
 
     async def _converse(
-        self, transport: asyncio.Transport, upgrade: _Upgrade, services: Services
+        self,
+        transport: asyncio.Transport,
+        upgrade: _Upgrade,
+        services: Services,
+        request_id: str,
     ) -> None:
         clock = LoopClock()
         socket = WebSocketTransport(services.settings.session, clock)
@@ -190,7 +210,7 @@ class UpgradeProtocol(asyncio.Protocol):
             socket, providers=services.registry, settings=services.settings, clock=clock
         )
         limit = services.settings.session.max_message_bytes
-        _switch(transport, upgrade, socket, max_message_bytes=limit)
+        _switch(transport, upgrade, socket, request_id, max_message_bytes=limit)
         if self._stopping:
             connection.shutdown()
         began = clock.now()
@@ -198,9 +218,11 @@ class UpgradeProtocol(asyncio.Protocol):
         await connection.run()
         log.info("socket_closed", seconds=round(clock.now() - began, 3))
 
-    def _refuse(self, transport: asyncio.Transport, refusal: "_Refusal") -> None:
+    def _refuse(self, transport: asyncio.Transport, refusal: "_Refusal", request_id: str) -> None:
+        log.info("socket_refused", status=refusal.status)
         if not transport.is_closing():
-            transport.write(_render(refusal, self._server_state.default_headers))
+            headers = [*self._server_state.default_headers, (HEADER, request_id.encode())]
+            transport.write(_render(refusal, headers))
             transport.close()
 
 
@@ -268,13 +290,17 @@ def _switch(
     transport: asyncio.Transport,
     upgrade: _Upgrade,
     listener: WSListener,
+    request_id: str,
     *,
     max_message_bytes: int,
 ) -> None:
     """Hand the connection to picows, which answers the upgrade."""
 
-    def answer(_request: WSUpgradeRequest) -> WSListener:
-        return listener
+    def answer(_request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        headers = {HEADER.decode(): request_id}
+        return WSUpgradeResponseWithListener(
+            WSUpgradeResponse.create_101_response(extra_headers=headers), listener
+        )
 
     make_protocol = cast("Any", picows).WSProtocol  # its arguments are in picows' source only
     protocol = make_protocol(

@@ -167,6 +167,5 @@ async def test_a_voice_whose_worker_kept_dying_speaks_again_after_a_rest(
             with pytest.raises((NetworkFailed, ConnectionFailed)):
                 await say(synthesizer, "die")
             assert host.deaths == deaths + 1
-        while host.is_over:
-            await asyncio.sleep(0)
+        await host._changed.wait()
         assert await say(synthesizer, "Back again.")

@@ -179,6 +179,7 @@ class Host:
                 self._give_up(ConnectionFailed(f"the worker of {self.launch.model} keeps dying"))
             await asyncio.sleep(REST_S)
             self._error = None
+            self._announce()
             return
         for lane in tuple(self._lanes.values()):
             lane.lose()
