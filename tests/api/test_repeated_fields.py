@@ -1,6 +1,6 @@
 import pytest
 
-from sayna.api.repeated_fields import SEARCHED_CHARS, find_repeated_field
+from sayna.api.repeated_fields import SEARCHED_CHARS, SEARCHED_VALUES, find_repeated_field
 
 FIELDS = ("type", "text")
 
@@ -38,3 +38,12 @@ def test_what_the_decoder_skips_over_is_skipped_here_too() -> None:
 def test_a_message_that_is_too_long_to_be_sound_is_not_searched() -> None:
     text = '{"type":"a","type":"a","x":"' + "y" * SEARCHED_CHARS + '"}'
     assert find_repeated_field(text, FIELDS, {}) is None
+
+
+@pytest.mark.parametrize("value", ["{}", "[]", "1"])
+def test_a_message_of_very_many_values_is_not_taken_apart(value: str) -> None:
+    many = ",".join([value] * (SEARCHED_VALUES + 1))
+    text = f'{{"type":"a","type":"a","x":[{many}]}}'
+    assert find_repeated_field(text, FIELDS, {}) is None
+    few = f'{{"type":"a","type":"a","x":[{value}]}}'
+    assert find_repeated_field(few, FIELDS, {}) == "type"

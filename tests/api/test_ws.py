@@ -103,6 +103,32 @@ async def test_a_clear_overtakes_what_waits_behind_a_config() -> None:
         assert await speech(client) == speech_of("say me")
 
 
+async def test_a_clear_behind_a_config_leaves_what_may_not_be_interrupted() -> None:
+    async with serve() as served, connect(served.url) as client:
+        served.provider.open_gate = asyncio.Event()
+        await client.send(CONFIG_TEXT)
+        await client.send('{"type":"speak","text":"forget me"}')
+        await client.send('{"type":"speak","text":"keep me","allow_interruption":false}')
+        await client.send('{"type":"clear"}')
+        await settle()
+        served.provider.open_gate.set()
+        assert (await said(client))["type"] == "ready"
+        assert await speech(client) == speech_of("keep me")
+
+
+async def test_a_clear_that_protected_speech_forbids_forgets_nothing() -> None:
+    async with serve() as served, connect(served.url) as client:
+        served.provider.speak_gate = asyncio.Event()
+        await configured(client)
+        await client.send('{"type":"speak","text":"one","allow_interruption":false}')
+        await until(lambda: served.provider.synthesizers[0].spoken)
+        await client.send('{"type":"speak","text":"two"}')
+        await client.send('{"type":"clear"}')
+        await fence(client)
+        served.provider.speak_gate.set()
+        assert await speech(client) == speech_of("one two")
+
+
 async def test_after_a_clear_no_audio_of_what_it_cleared_arrives() -> None:
     async with serve() as served, connect(served.url) as client:
         served.provider.speech = lambda text: (b"A" if "long" in text else b"B") * 320_000

@@ -3,7 +3,13 @@ import asyncio
 import pytest
 
 from sayna.api.messages import Clear, Command, Config, Speak, SttConfig
-from sayna.api.ws_commands import FULL_BYTES, FULL_ITEMS, AudioBurst, CommandQueue
+from sayna.api.ws_commands import (
+    FULL_BYTES,
+    FULL_ITEMS,
+    MAX_EARLY_FRAMES,
+    AudioBurst,
+    CommandQueue,
+)
 from sayna.session.events import Problem
 
 
@@ -105,3 +111,31 @@ async def test_audio_that_comes_before_the_session_is_there_waits_for_it() -> No
     [burst] = await taken(queue)
     assert isinstance(burst, AudioBurst)
     assert list(burst.frames) == [b"ab"]
+
+
+async def test_a_clear_leaves_what_may_not_be_interrupted() -> None:
+    queue = CommandQueue()
+    items: list[Command | Problem] = [Speak("a", allow_interruption=False), Speak("b")]
+    for item in items:
+        queue.put(item, 1)
+    queue.drop_speaks()
+    assert await taken(queue) == items[:1]
+
+
+async def test_empty_messages_do_not_queue_up() -> None:
+    queue = CommandQueue()
+    queue.put_audio(b"")
+    assert not queue.detains_audio
+    assert await taken(queue) == []
+
+
+async def test_early_audio_in_crumbs_is_bounded_by_their_number() -> None:
+    queue = CommandQueue()
+    queue.put(config(2**32 - 1), 1)
+    for number in range(MAX_EARLY_FRAMES + 2):
+        queue.put_audio(b"%d" % number)
+    _, burst = await taken(queue)
+    assert isinstance(burst, AudioBurst)
+    assert len(burst.frames) == MAX_EARLY_FRAMES
+    assert burst.frames[0] == b"2"
+    assert queue._frames == 0

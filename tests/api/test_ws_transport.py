@@ -5,7 +5,7 @@ import json
 from typing import cast
 
 import pytest
-from picows import WSCloseCode, WSFrame, WSMsgType, WSTransport
+from picows import WSCloseCode, WSFrame, WSMsgType, WSProtocolError, WSTransport
 from picows.picows import _make_test_ws_frame
 
 from sayna.api.ws_transport import CLOSING_LIMIT_S, FAR_BEHIND, MAX_BEHIND, WebSocketTransport
@@ -248,3 +248,48 @@ async def test_commands_wait_for_a_client_that_is_far_behind_until_it_reads_or_i
         await settle()
         wire.transport.on_ws_disconnected(cast("WSTransport", wire.socket))
         await waiting
+
+
+async def test_a_client_that_died_while_it_was_not_being_read_is_given_up_afterwards() -> None:
+    wire = Wire()
+    wire.transport.pause_reading()
+    wire.clock.advance(100.0)
+    wire.transport.resume_reading()
+    wire.clock.advance(40.1)
+    assert wire.socket.closes == [WSCloseCode.INTERNAL_ERROR.value]
+
+
+async def test_a_client_that_never_reads_is_given_up_even_when_it_is_not_being_read() -> None:
+    wire = Wire()
+    wire.transport.pause_writing()
+    wire.transport.pause_reading()
+    wire.clock.advance(40.1)
+    assert wire.listener.ends == 1
+    wire.clock.advance(0.2)
+    assert wire.socket.disconnects == [False]
+
+
+async def test_a_client_that_reads_slowly_is_alive() -> None:
+    wire = Wire()
+    for _ in range(20):
+        wire.transport.pause_writing()
+        wire.clock.advance(10.0)
+        wire.transport.resume_writing()
+    assert wire.socket.closes == []
+
+
+@pytest.mark.parametrize(
+    ("code", "answered"), [(1000, 1000), (1001, 1001), (3000, 3000), (4999, 4999)]
+)
+async def test_a_close_is_answered_with_its_own_code(code: int, answered: int) -> None:
+    wire = Wire()
+    wire.frame(WSMsgType.CLOSE, code.to_bytes(2, "big"))
+    assert wire.socket.closes == [answered]
+
+
+@pytest.mark.parametrize("code", [1006, 5000, 65_535])
+async def test_a_close_with_a_code_that_cannot_be_is_a_violation(code: int) -> None:
+    wire = Wire()
+    with pytest.raises(WSProtocolError):
+        wire.frame(WSMsgType.CLOSE, code.to_bytes(2, "big"))
+    assert wire.listener.ends == 1

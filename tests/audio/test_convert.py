@@ -141,3 +141,21 @@ def test_a_wav_without_speech_is_an_empty_file() -> None:
 def test_what_cannot_be_made_is_named(audio_format: str, rate: int, field: str) -> None:
     with pytest.raises(ValueError, match=field):
         Outbound(22_050, audio_format, rate)
+
+
+def test_of_too_much_audio_the_end_is_taken() -> None:
+    inbound = Inbound("linear16", 8_000, 1, 8_000)
+    second = bytes(8_000) + b"\1\2" * 4_000
+    assert inbound.skip(second, 1.0) == second
+    assert inbound.feed(inbound.skip(second, 0.5)) == b"\1\2" * 4_000
+
+
+@pytest.mark.parametrize("carried", [1, 2, 3])
+def test_the_end_begins_with_a_whole_frame_whatever_was_carried(carried: int) -> None:
+    inbound = Inbound("linear16", 8_000, 2, 8_000)
+    stream = b"\1\0\1\0" * 1_000
+    assert inbound.feed(stream[:carried]) == b""
+    rest = inbound.skip(stream[carried:], 0.01)
+    assert len(rest) in range(317, 321)
+    assert inbound.feed(rest) == b"\1\0" * (len(rest) // 4)
+    assert len(rest) % 4 == 0

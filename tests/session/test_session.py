@@ -12,7 +12,8 @@ from sayna.session.opening import SessionRequest, SttRequest, TtsRequest
 from sayna.session.session import Session, open_session
 from sayna.settings.tree import LiveKit, Settings
 from sayna.speech.events import Transcript
-from sayna.speech.options import RecognizerOptions, SynthesizerOptions
+from sayna.speech.options import Pronunciation, RecognizerOptions, SynthesizerOptions
+from sayna.speech.pronunciation import MAX_RULES
 from tests.fakes.scripted import ScriptedProvider, speech_of
 from tests.fakes.session import HandClock, MemoryOutlet, Shelf
 
@@ -289,3 +290,36 @@ async def test_waiting_for_words_without_a_config_ends_at_once() -> None:
         one.session.finish_listening()
         await one.session.wait_heard()
     assert one.outlet.sent == []
+
+
+async def test_a_refusal_repeats_no_more_of_a_name_than_it_takes_to_know_it() -> None:
+    stt = SttRequest(RecognizerOptions("x" * 1_000_000))
+    async with line() as one:
+        await one.session.configure(SessionRequest(stt=stt, tts=TTS))
+    [problem] = one.outlet.problems
+    assert problem.startswith("Unsupported provider: xxx")
+    assert len(problem) < 1100
+
+
+async def test_pronunciations_without_measure_refuse_the_config() -> None:
+    rules = tuple(Pronunciation(f"w{number}", "x") for number in range(MAX_RULES + 1))
+    tts = TtsRequest(SynthesizerOptions("scripted"), pronunciations=rules)
+    async with line() as one:
+        await one.session.configure(SessionRequest(stt=STT, tts=tts))
+        await one.session.configure(FULL)
+        [problem] = one.outlet.problems
+        assert problem == (
+            "Failed to create voice manager: TTS error: Invalid configuration: at most"
+            f" {MAX_RULES} pronunciations fit, not {MAX_RULES + 1}"
+        )
+        assert isinstance(one.outlet.events[-1], Ready)
+
+
+async def test_a_clear_tells_whether_it_was_allowed() -> None:
+    async with line() as one:
+        assert one.session.clear_now()
+        await one.session.configure(FULL)
+        assert one.session.clear_now()
+        one.session.speak("one", allow_interruption=False)
+        await one.session.wait_spoken()
+        assert not one.session.clear_now()

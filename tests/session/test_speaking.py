@@ -235,13 +235,38 @@ async def test_a_protected_utterance_that_fails_protects_nothing() -> None:
         assert stage.speaking.clear()
 
 
-async def test_a_protected_utterance_may_be_cleared_before_it_is_heard() -> None:
+async def test_a_protected_utterance_is_not_cleared_before_it_is_heard_either() -> None:
     stage = Stage()
     stage.provider.speak_gate = asyncio.Event()
     async with stage.running():
         stage.say("one", allow_interruption=False)
         await settle()
+        assert not stage.speaking.clear()
+        stage.provider.speak_gate.set()
+        await stage.idle()
+    assert b"".join(stage.outlet.frames) == speech_of("one")
+    assert stage.outlet.completions == 1
+
+
+async def test_a_clear_leaves_the_protected_ones_of_those_that_wait() -> None:
+    stage = Stage()
+    stage.provider.speak_gate = asyncio.Event()
+    async with stage.running():
+        stage.say("one")
+        stage.say("two", allow_interruption=False)
+        stage.say("three")
+        await settle()
         assert stage.speaking.clear()
         stage.provider.speak_gate.set()
         await stage.idle()
-    assert stage.outlet.sent == []
+    assert b"".join(stage.outlet.frames) == speech_of("two")
+    assert stage.outlet.completions == 1
+
+
+async def test_a_protected_utterance_that_was_asked_for_at_once_before_a_clear_is_said() -> None:
+    async with Stage().running() as stage:
+        stage.say("one", allow_interruption=False)
+        stage.say("two")
+        assert stage.speaking.clear()
+        await stage.idle()
+    assert b"".join(stage.outlet.frames) == speech_of("one")

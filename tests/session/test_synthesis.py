@@ -3,6 +3,7 @@ from typing import cast
 
 import pytest
 
+from sayna.audio.wav import render_header
 from sayna.errors import NetworkFailed, ProviderMisconfigured
 from sayna.providers.registry import Registry
 from sayna.session.synthesis import SynthesisFailed, synthesize
@@ -24,6 +25,12 @@ async def test_a_text_becomes_audio_with_its_format() -> None:
     assert speech.audio == speech_of("hello there")
     assert speech.audio_format.sample_rate == 24_000
     assert provider.synthesizers[0].closed
+
+
+async def test_a_whole_file_has_its_length_in_its_header() -> None:
+    provider = ScriptedProvider(speech=lambda _: render_header(24_000) + b"\1\2\3\4")
+    speech = await synthesize(shelf(provider), OPTIONS, "a")
+    assert speech.audio == render_header(24_000, data_bytes=4) + b"\1\2\3\4"
 
 
 async def test_a_provider_that_cannot_be_opened_is_told_from_one_that_cannot_speak() -> None:

@@ -1,7 +1,12 @@
 import pytest
 
 from sayna.speech.options import Pronunciation
-from sayna.speech.pronunciation import Pronouncer
+from sayna.speech.pronunciation import (
+    MAX_RULE_CHARS,
+    MAX_RULES,
+    Pronouncer,
+    PronunciationsRefused,
+)
 
 
 def said(text: str, *rules: tuple[str, str]) -> str:
@@ -60,3 +65,22 @@ def test_a_word_may_be_made_silent() -> None:
 
 def test_without_rules_the_text_is_the_same() -> None:
     assert said("hello $1 \\") == "hello $1 \\"
+
+
+def test_words_and_marks_are_found_side_by_side() -> None:
+    rules = (("C", "sea"), ("C++", "see plus plus"), (".NET", "dot net"), ("+", "and"))
+    assert said("C++ C + .NET", *rules) == "see plus plus sea and dot net"
+
+
+def test_a_thousand_rules_are_enough() -> None:
+    rules = [(f"word{number}", str(number)) for number in range(MAX_RULES)]
+    assert said("word7 word999 word1000", *rules) == "7 999 word1000"
+    with pytest.raises(PronunciationsRefused, match="at most 1000 pronunciations fit, not 1001"):
+        said("x", *rules, ("one", "more"))
+
+
+@pytest.mark.parametrize("rule", [("x" * 201, "y"), ("x", "y" * 201)])
+def test_a_rule_of_endless_length_is_refused(rule: tuple[str, str]) -> None:
+    assert said("x", ("x" * MAX_RULE_CHARS, "y" * MAX_RULE_CHARS)) == "x"
+    with pytest.raises(PronunciationsRefused, match="not 201"):
+        said("x", rule)

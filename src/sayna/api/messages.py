@@ -47,7 +47,7 @@ MAX_U64 = 2**64 - 1
 MAX_ECHO_CHARS = 64
 """Characters of an unknown type that its error repeats."""
 
-MAX_WAIT_S = 86_400
+MIN_WAIT_S, MAX_WAIT_S = 1, 600
 """Seconds that any timeout of a config can mean at most: a day."""
 
 
@@ -194,7 +194,8 @@ class SendMessage(Struct, tag="send_message", tag_field="type"):
     message: str
     role: str
     topic: str | None = None
-    debug: Any = None
+    debug: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
+    """Any JSON, as the client wrote it: as objects it would take many times the memory."""
 
 
 class SipTransfer(Struct, tag="sip_transfer", tag_field="type"):
@@ -365,7 +366,7 @@ def _given(value: T | None, default: T) -> T:
 
 
 def _seconds(value: int | None, default: float) -> float:
-    return default if value is None else float(min(value, MAX_WAIT_S))
+    return default if value is None else float(min(max(value, MIN_WAIT_S), MAX_WAIT_S))
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:

@@ -7,6 +7,9 @@ from typing import Any
 SEARCHED_CHARS = 4 * 2**20
 """Longer messages are not searched; no sound message is as long."""
 
+SEARCHED_VALUES = 10_000
+"""Nor are those with more values: taking them apart would keep every session waiting."""
+
 
 def find_repeated_field(
     text: str, fields: Sequence[str], nested: Mapping[str, Sequence[str]]
@@ -19,7 +22,7 @@ def find_repeated_field(
         nested: those of the objects in it, by the field that holds each.
     """
     suspicious = nested or "\\u" in text or any(text.count(f'"{name}"') > 1 for name in fields)
-    if not suspicious or len(text) > SEARCHED_CHARS:
+    if not suspicious or len(text) > SEARCHED_CHARS or _values(text) > SEARCHED_VALUES:
         return None
     try:
         message = json.loads(
@@ -33,6 +36,11 @@ def find_repeated_field(
         if isinstance(place, _Object) and (twice := place.twice.intersection(known)):
             return min(twice)
     return None
+
+
+def _values(text: str) -> int:
+    """Return about how many values a JSON text has; marks inside its strings count as well."""
+    return sum(map(text.count, "{[,"))
 
 
 class _Object(dict[str, Any]):

@@ -87,10 +87,8 @@ class Connection:
             item = parse_command(text)
         except InvalidMessage as error:
             item = Problem(f"Invalid message format: {error}")
-        if isinstance(item, Clear):
+        if isinstance(item, Clear) and (self._session is None or self._session.clear_now()):
             self._queue.drop_speaks()
-            if self._session is not None:
-                self._session.clear_now()
         self._queue.put(item, len(text))
         if isinstance(item, Config):
             self._hear = None

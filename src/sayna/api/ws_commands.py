@@ -16,6 +16,7 @@ MAX_EARLY_AUDIO_S = 10.0
 """Seconds of audio kept while a config is being opened: as long as that may take."""
 
 MAX_EARLY_AUDIO_BYTES = 4 * 2**20
+MAX_EARLY_FRAMES = 10_000
 DEFAULT_BYTES_PER_S = 32_000
 
 FULL_ITEMS, FULL_BYTES = 256, 4 * 2**20
@@ -42,6 +43,7 @@ class CommandQueue:
         self._filled = asyncio.Event()
         self._configs = 0  # waiting, or taken out and being opened
         self._audio_bytes = 0
+        self._frames = 0
         self._max_audio_bytes = round(MAX_EARLY_AUDIO_S * DEFAULT_BYTES_PER_S)
 
     @property
@@ -72,13 +74,16 @@ class CommandQueue:
         self._add(item, size)
 
     def put_audio(self, audio: bytes) -> None:
-        """Add a binary message behind what waits."""
+        """Add a binary message behind what waits; an empty one says nothing."""
+        if not audio:
+            return
         if self._items and isinstance(self._items[-1][0], AudioBurst):
             self._items[-1][0].frames.append(audio)
         else:
             self._add(AudioBurst(deque([audio])), 0)
         self._audio_bytes += len(audio)
-        while self._audio_bytes > self._max_audio_bytes:
+        self._frames += 1
+        while self._audio_bytes > self._max_audio_bytes or self._frames > MAX_EARLY_FRAMES:
             self._drop_oldest_audio()
 
     async def get(self) -> Item:
@@ -90,6 +95,7 @@ class CommandQueue:
         self._bytes -= size
         if isinstance(item, AudioBurst):
             self._audio_bytes -= sum(map(len, item.frames))
+            self._frames -= len(item.frames)
         return item
 
     def config_done(self) -> None:
@@ -97,10 +103,10 @@ class CommandQueue:
         self._configs -= 1
 
     def drop_speaks(self) -> None:
-        """Forget every text that waits to be spoken."""
-        for kept in [pair for pair in self._items if isinstance(pair[0], Speak)]:
-            self._items.remove(kept)
-            self._bytes -= kept[1]
+        """Forget every text that waits to be spoken, unless it may not be interrupted."""
+        dropped = [pair for pair in self._items if _can_be_cleared(pair[0])]
+        self._items = deque(pair for pair in self._items if not _can_be_cleared(pair[0]))
+        self._bytes -= sum(size for _, size in dropped)
 
     def _add(self, item: Item, size: int) -> None:
         self._items.append((item, size))
@@ -111,7 +117,12 @@ class CommandQueue:
         for item, _ in self._items:
             if isinstance(item, AudioBurst) and item.frames:
                 self._audio_bytes -= len(item.frames.popleft())
+                self._frames -= 1
                 return
+
+
+def _can_be_cleared(item: Item) -> bool:
+    return isinstance(item, Speak) and item.allow_interruption is not False
 
 
 def _early_audio_bytes(config: Config) -> int:

@@ -29,6 +29,9 @@ FAR_BEHIND = MAX_BEHIND // 2
 CLOSING_LIMIT_S = 5.0
 """Seconds that the client has to answer our Close."""
 
+_NEVER_SENT, _LAST_CODE = 1006, 4999
+"""Close codes that picows lets pass and RFC 6455 (7.4) does not: this one, and those above."""
+
 _BINARY, _TEXT, _CLOSE = WSMsgType.BINARY, WSMsgType.TEXT, WSMsgType.CLOSE
 _CONTINUATION, _PING, _PONG = WSMsgType.CONTINUATION, WSMsgType.PING, WSMsgType.PONG
 
@@ -70,7 +73,7 @@ class WebSocketTransport(WSListener):
         self._parts: bytearray | None = None  # of a fragmented message, while it lasts
         self._parts_kind = _TEXT
         self._pong: bytes | None = None  # the answer that is due once the client reads again
-        self._heard = True  # something came since the last ping
+        self._heard = True  # the client gave a sign of life since the last ping
         self._alarms: dict[str, Alarm] = {}
 
     def attach(self, inlet: Inlet) -> None:
@@ -174,6 +177,7 @@ class WebSocketTransport(WSListener):
 
     @override
     def resume_writing(self) -> None:
+        self._heard = True  # whoever reads is alive
         self._writable.set()
         if self._pong is not None and self._socket is not None:
             self._socket.send_pong(self._pong)
@@ -216,6 +220,8 @@ class WebSocketTransport(WSListener):
     def _take_close(self, transport: WSTransport, frame: WSFrame) -> None:
         """Answer the client's Close with the same code, without one with 1000."""
         code = int.from_bytes(frame.get_payload_as_bytes()[:2], "big")
+        if code == _NEVER_SENT or code > _LAST_CODE:
+            self._violate(WSCloseCode.PROTOCOL_ERROR, "no such close code")
         transport.send_close(_close_code(code or WSCloseCode.OK.value))
         self._end()
         transport.disconnect()
@@ -252,7 +258,10 @@ class WebSocketTransport(WSListener):
 
     def _miss(self) -> None:
         """Give the client up, unless it said anything at all since the ping."""
-        if self._heard or not self._reading or self._closing:
+        if self._heard or self._closing:
+            return
+        if not self._reading and self.writable:  # its answer waits behind what we do not read yet
+            self._set_alarm("pong", self._limits.ping_timeout_s, self._miss)
             return
         log.info("client_silent", timeout_s=self._limits.ping_timeout_s)
         self.close(WSCloseCode.INTERNAL_ERROR.value, "no answer to ping")

@@ -81,6 +81,8 @@ class Inbound:
         self._decode = _DECODERS[encoding]
         self._channels = channels
         self._frame_bytes = (sample_bytes(encoding) or 1) * channels
+        self.bytes_per_s = self._frame_bytes * rate
+        """Of the input."""
         self._carried = b""
         self._rates = (rate, to_rate)
         self._resampler = Resampler(rate, to_rate)
@@ -97,6 +99,19 @@ class Inbound:
         if self._as_is or not audio:
             return audio
         return _to_linear16(self._resampler.feed(self._mix(self._decode(audio))))
+
+    def skip(self, audio: bytes, limit_s: float) -> bytes:
+        """Return the end of the next bytes, at most so many seconds; `feed` takes it up from there.
+
+        For audio of which only the end is wanted: what is left out is not converted.
+        """
+        excess = len(audio) - int(limit_s * self.bytes_per_s)
+        if excess <= 0:
+            return audio
+        # the next frame begins where the carried bytes say, wherever the cut is
+        excess += -(len(self._carried) + excess) % self._frame_bytes
+        self._carried = b""
+        return audio[excess:]
 
     def flush(self) -> bytes:
         """Return what the resampler held, a tenth of a second at most; the stream may go on."""

@@ -6,7 +6,7 @@ is closed again before anybody is told.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
@@ -30,7 +30,7 @@ from sayna.session.protection import Protection
 from sayna.session.speaking import Speaking, SpeakingLimits
 from sayna.settings.tree import Settings
 from sayna.speech.options import Pronunciation, RecognizerOptions, SynthesizerOptions
-from sayna.speech.pronunciation import Pronouncer
+from sayna.speech.pronunciation import Pronouncer, PronunciationsRefused
 from sayna.speech.protocols import Provider, Recognizer, Synthesizer
 
 log = structlog.get_logger(__name__)
@@ -109,8 +109,9 @@ class _Held(Generic[T]):
     """A block entered and left by a task of its own.
 
     Args:
-        block: makes the context manager; may itself have to wait for a provider.
+        open_block: makes the context manager, whose entering may have to wait for a provider.
         limit_s: seconds for making and entering it.
+        too_slow: what becomes of `opened` when they are over.
     """
 
     def __init__(
@@ -202,6 +203,7 @@ async def open_media(
     Raises:
         ConfigRefused: one of them could not be opened; nothing is left open then.
     """
+    pronouncer = _pronouncer(tts.pronunciations)
     async with asyncio.TaskGroup() as tasks:
         ears = _Held(
             lambda: _open_recognizer(providers, stt.options),
@@ -222,7 +224,14 @@ async def open_media(
         refusal = _refusal(ears.opened, voice.opened)
         if refusal is None:
             media = _connect(
-                ears.opened.result(), voice.opened.result(), stt, tts, outlet, settings, clock
+                ears.opened.result(),
+                voice.opened.result(),
+                pronouncer,
+                stt,
+                tts,
+                outlet,
+                settings,
+                clock,
             )
             workers = [
                 tasks.create_task(media.listening.follow(), name="listening"),
@@ -243,9 +252,20 @@ async def open_media(
         raise refusal
 
 
+def _pronouncer(rules: Sequence[Pronunciation]) -> Pronouncer:
+    try:
+        return Pronouncer(rules)
+    except PronunciationsRefused as refused:
+        fault = ProviderMisconfigured(str(refused))
+        raise ConfigRefused(
+            f"Failed to create voice manager: TTS error: {fault.tts_text}"
+        ) from refused
+
+
 def _connect(
     recognizer: Recognizer,
     synthesizer: Synthesizer,
+    pronouncer: Pronouncer,
     stt: SttRequest,
     tts: TtsRequest,
     outlet: Outlet,
@@ -267,7 +287,7 @@ def _connect(
         synthesizer,
         outlet,
         protection,
-        Pronouncer(tts.pronunciations),
+        pronouncer,
         SpeakingLimits(
             limits.max_text_chars, limits.max_queued_speaks, tts.options.request_timeout_s
         ),

@@ -52,6 +52,8 @@ LOADING_NEEDS_ROOM = (
 )
 
 MAX_STREAM_ID_CHARS = 256
+MAX_REFUSAL_CHARS = 1000
+"""Of the text that refuses a config: it repeats names that a client may have made very long."""
 
 
 class Session:
@@ -92,7 +94,7 @@ class Session:
         try:
             await self._open(request)
         except SaynaError as error:
-            self._outlet.tell(Problem(str(error)))
+            self._outlet.tell(Problem(_shortened(str(error))))
             return
         self._ready = True
         stream_id, problem = _stream_id(request.stream_id)
@@ -123,10 +125,9 @@ class Session:
             text = f"Failed to synthesize speech: TTS error: {error.tts_text}"
             self._outlet.tell(Problem(text))
 
-    def clear_now(self) -> None:
-        """Stop what is being said, out of turn; silent."""
-        if self._media is not None:
-            self._media.speaking.clear()
+    def clear_now(self) -> bool:
+        """Stop what is being said, out of turn; False: it may not be interrupted."""
+        return self._media is None or self._media.speaking.clear()
 
     def answer_clear(self) -> None:
         """Say in turn what is wrong with a `clear` whose effect `clear_now` has had already."""
@@ -232,6 +233,10 @@ async def open_session(
     """Hold a conversation; what its config opens is closed with the block, by the same task."""
     async with AsyncExitStack() as media:
         yield Session(media, outlet, providers, settings, clock)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_REFUSAL_CHARS else f"{text[:MAX_REFUSAL_CHARS]}…"
 
 
 def _stream_id(wished: str | None) -> tuple[str, str | None]:

@@ -7,7 +7,7 @@ takes effect at once: it runs between two frames, and no frame of a cleared utte
 import asyncio
 from collections import deque
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -81,6 +81,7 @@ class Speaking:
         self._idle = asyncio.Event()
         self._idle.set()
         self._saying: asyncio.Task[None] | None = None
+        self._current: Utterance | None = None  # what it says
         self._generation = 0
         self._seconds_per_byte = _seconds_per_byte(synthesizer)
 
@@ -106,11 +107,19 @@ class Speaking:
         self._asked.set()
 
     def clear(self) -> bool:
-        """Drop everything that is being said or waits; False: protected speech is audible."""
+        """Drop what is being said or waits; protected utterances that wait stay.
+
+        Returns:
+            False: nothing was dropped, because a protected utterance is audible or being made.
+        """
+        made_now = self._current
+        if made_now is not None and made_now.protected:
+            return False
         if self._protection.blocks(self._clock.now()):
             return False
         self._generation += 1
-        self._queue.clear()
+        kept = [replace(one, generation=self._generation) for one in self._queue if one.protected]
+        self._queue = deque(kept)
         if self._saying is not None:
             self._saying.cancel()
         self._protection.reset()
@@ -126,10 +135,10 @@ class Speaking:
             while True:
                 await self._asked.wait()
                 while self._queue:
-                    utterance = self._queue.popleft()
-                    self._saying = tasks.create_task(self._say(utterance), name="utterance")
+                    self._current = self._queue.popleft()
+                    self._saying = tasks.create_task(self._say(self._current), name="utterance")
                     await asyncio.wait([self._saying])
-                    self._saying = None
+                    self._saying = self._current = None
                 self._asked.clear()
                 self._idle.set()
 

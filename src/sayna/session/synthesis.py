@@ -4,6 +4,7 @@ import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from sayna.audio.wav import settle_header
 from sayna.errors import ProviderError, ProviderTimeout, SaynaError
 from sayna.providers.registry import Registry
 from sayna.speech.options import SynthesizerOptions
@@ -18,6 +19,7 @@ class Speech:
     """One utterance, whole."""
 
     audio: bytes
+    """A `wav` file has its length in its header."""
     audio_format: AudioFormat
 
 
@@ -50,7 +52,7 @@ async def synthesize(registry: Registry, options: SynthesizerOptions, text: str)
                 async with aclosing(synthesizer.speak(text)) as chunks:
                     async for chunk in chunks:
                         audio += chunk
-                return Speech(bytes(audio), synthesizer.audio_format)
+                return Speech(settle_header(bytes(audio)), synthesizer.audio_format)
     except TimeoutError:
         slow = ProviderTimeout(f"no complete audio within {limit_s:g} s", retryable=True)
         raise SynthesisFailed(stage, slow) from None

@@ -7,9 +7,20 @@ character, while a side that is not (`C++`, `.NET`) may touch anything.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from sayna.errors import InvalidRequest
 from sayna.speech.options import Pronunciation
+
+MAX_RULES = 1000
+MAX_RULE_CHARS = 200
+"""Of a word, and of what is said for it."""
+
+
+class PronunciationsRefused(InvalidRequest):
+    """More or longer rules than can be applied while others wait."""
+
+    code = "PRONUNCIATIONS_REFUSED"
 
 
 class Pronouncer:
@@ -17,15 +28,18 @@ class Pronouncer:
 
     Args:
         rules: in the caller's order; those with an empty word are ignored.
+
+    Raises:
+        PronunciationsRefused: there are too many, or one is too long.
     """
 
     def __init__(self, rules: Sequence[Pronunciation]) -> None:
+        _check(rules)
         self._spoken: dict[str, str] = {}
         for rule in rules:
             if rule.word:
                 self._spoken.setdefault(rule.word, rule.spoken)
-        longest_first = sorted(self._spoken, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(_whole, longest_first))) if longest_first else None
+        self._pattern = _compile(self._spoken) if self._spoken else None
 
     def apply(self, text: str) -> str:
         """Return the text with every word replaced; a replacement is taken literally."""
@@ -34,8 +48,29 @@ class Pronouncer:
         return self._pattern.sub(lambda found: self._spoken[found[0]], text)
 
 
-def _whole(word: str) -> str:
-    """Return a pattern that finds the word where it is not part of a longer one."""
-    before = r"(?<!\w)" if re.match(r"\w", word) else ""
-    after = r"(?!\w)" if re.search(r"\w\Z", word) else ""
-    return before + re.escape(word) + after
+def _check(rules: Sequence[Pronunciation]) -> None:
+    if len(rules) > MAX_RULES:
+        raise PronunciationsRefused(f"at most {MAX_RULES} pronunciations fit, not {len(rules)}")
+    longest = max((max(len(rule.word), len(rule.spoken)) for rule in rules), default=0)
+    if longest > MAX_RULE_CHARS:
+        raise PronunciationsRefused(
+            f"a word and its pronunciation may have {MAX_RULE_CHARS} characters each, not {longest}"
+        )
+
+
+def _compile(words: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern that finds words where they are not part of longer ones.
+
+    Words that begin alike share the look behind them: only then does the engine tell at a glance
+    which of a thousand words cannot be meant.
+    """
+    longest_first = sorted(words, key=len, reverse=True)
+    inner = [_ended(word) for word in longest_first if re.match(r"\w", word)]
+    outer = [_ended(word) for word in longest_first if not re.match(r"\w", word)]
+    groups = ([rf"(?<!\w)(?:{'|'.join(inner)})"] if inner else []) + outer
+    return re.compile("|".join(groups))
+
+
+def _ended(word: str) -> str:
+    """Return a pattern of the word that does not let it go on."""
+    return re.escape(word) + (r"(?!\w)" if re.search(r"\w\Z", word) else "")

@@ -73,3 +73,10 @@ def test_nothing_pushed_is_nothing_kept() -> None:
     backlog = Backlog(10)
     backlog.push(b"")
     assert backlog.pull(10) is None
+
+
+def test_audio_that_never_came_in_counts_as_dropped() -> None:
+    backlog = Backlog(100)
+    backlog.lose(250.0)
+    assert backlog.dropped_ms == 250.0
+    assert backlog.pull(1000) is None

@@ -187,6 +187,17 @@ def test_what_a_slow_engine_cannot_take_is_dropped_and_counted(
     assert recognizer.is_waiting
 
 
+def test_of_one_enormous_message_the_last_seconds_are_heard(
+    slow: tuple[HostedRecognizer, Silent],
+) -> None:
+    recognizer, worker = slow
+    recognizer.send_audio(bytes(60 * 32_000) + b"\1\0" * 5 * 16_000)
+    assert worker.audio_ms == 300
+    [first, *_] = [m.pcm for m in worker.posted if isinstance(m, Audio)]
+    assert set(first) == {0, 1}
+    assert recognizer.dropped_ms == 60_000
+
+
 def test_a_new_worker_is_told_the_language_and_gets_the_backlog(
     slow: tuple[HostedRecognizer, Silent],
 ) -> None:

@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from msgspec.msgpack import Decoder
 
 from sayna.errors import (
     ConnectionFailed,
@@ -17,6 +20,8 @@ from sayna.errors import (
 from sayna.providers.local import model_hosts
 from sayna.providers.local.hosted_recognizer import HostedRecognizer, open_hosted_recognizer
 from sayna.providers.local.model_hosts import Host, Launch, ModelHosts, open_hosts
+from sayna.providers.local.model_messages import FromWorker
+from sayna.providers.local.pipes import Worker, open_worker
 from sayna.speech.events import RecognizerFault, Transcript
 from sayna.speech.options import RecognizerOptions
 from tests.providers.local.engine_fixtures import pcm, stand_ins
@@ -200,6 +205,38 @@ async def test_a_death_concerns_every_stream_of_the_process(launch: Launch) -> N
             assert isinstance(await anext(events), RecognizerFault)
             recognizer.send_audio(pcm(5))
             assert await anext(events) == Transcript("word1")
+
+
+async def test_a_replacement_that_dies_while_it_loads_is_replaced_at_once(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    @asynccontextmanager
+    async def open_and_kill_the_second(
+        module: str, decoder: Decoder[FromWorker]
+    ) -> AsyncGenerator[Worker[FromWorker], None]:
+        async with open_worker(module, decoder) as worker:
+            started.append(worker.pid)
+            if len(started) == 2:
+                worker.kill()
+            yield worker
+
+    monkeypatch.setattr(model_hosts, "open_worker", open_and_kill_the_second)
+    monkeypatch.setattr(model_hosts, "REST_S", 1_000.0)
+    options = RecognizerOptions("local")
+    async with (
+        open_hosts() as hosts,
+        open_hosted_recognizer(hosts, replace(launch, processes=1), options) as recognizer,
+        asyncio.timeout(20),
+    ):
+        os.kill(started[0], 9)
+        events = recognizer.events()
+        assert isinstance(await anext(events), RecognizerFault)
+        assert isinstance(await anext(events), RecognizerFault)
+        recognizer.send_audio(pcm(5))
+        assert await anext(events) == Transcript("word1")
+        assert len(started) == 3
 
 
 async def test_no_process_outlives_the_block_even_when_it_is_cancelled(launch: Launch) -> None:

@@ -5,6 +5,7 @@ import pytest
 from sayna.errors import ProviderMisconfigured
 from sayna.providers.local.options import (
     BUNDLED_GRAMMARS,
+    MAX_NAME_CHARS,
     Listening,
     Mode,
     parse_listening,
@@ -41,7 +42,9 @@ def test_files_are_found_in_the_operators_folder(tmp_path: Path, model: str, fil
     assert parse_listening(model, tmp_path).path == tmp_path / file
 
 
-@pytest.mark.parametrize("name", ["../demo", "a/b", "a\\b", "", ".hidden", "a\0b"])
+@pytest.mark.parametrize(
+    "name", ["../demo", "a/b", "a\\b", "", ".hidden", "a\0b", "a\nb", "ü" * 61, "x" * 1_000_000]
+)
 def test_a_name_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(ProviderMisconfigured, match="plain file name"):
         parse_listening(f"grammar:{name}", tmp_path)
@@ -107,3 +110,8 @@ def test_a_missing_package_is_named_with_its_extra() -> None:
         ProviderMisconfigured, match=r"no_such_engine.*pip install 'sayna\[local\]'"
     ):
         require("no_such_engine", "speech")
+
+
+def test_the_longest_name_is_one_that_file_systems_take(tmp_path: Path) -> None:
+    with pytest.raises(ProviderMisconfigured, match="there is no"):
+        parse_listening(f"grammar:{'漢' * MAX_NAME_CHARS}", tmp_path)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from sayna.providers.local import pipes
 from sayna.providers.local.pipes import (
     BadFrame,
     Worker,
@@ -127,13 +128,24 @@ async def receive_often(worker: Worker[Any], times: int) -> None:
         await worker.receive()
 
 
-async def test_a_worker_that_never_reads_is_killed_rather_than_buffered_for() -> None:
+async def test_a_worker_that_never_reads_is_killed_rather_than_buffered_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pipes, "MAX_UNSENT_BYTES", 4_000_000)
     async with open_worker("pipe_worker", ANYTHING, arguments=["echo"]) as worker:
         worker.post(b"x" * 3_000_000)  # it echoes, nobody reads, so it stops reading
         for _ in range(40):
             worker.post(b"x" * 200_000)
         with pytest.raises(WorkerLost):
             await receive_often(worker, 41)
+
+
+async def test_the_longest_texts_of_two_hundred_sessions_at_once_are_no_reason_to_kill() -> None:
+    async with open_worker("pipe_worker", ANYTHING, arguments=["echo"]) as worker:
+        for _ in range(200):
+            worker.post(b"x" * 80_000)
+        async with asyncio.timeout(20):
+            await receive_often(worker, 200)
 
 
 def test_the_workers_end_yields_messages_until_the_pipe_closes() -> None:

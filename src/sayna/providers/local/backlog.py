@@ -41,6 +41,10 @@ class Backlog:
         while self._bytes > self._limit_bytes:
             self._drop_oldest()
 
+    def lose(self, duration_ms: float) -> None:
+        """Count audio that was too much to be queued at all."""
+        self.dropped_ms += duration_ms
+
     def mark(self, mark: Mark) -> None:
         """Append an order; the same order twice in a row is given once."""
         if not self._items or self._items[-1] is not mark:

@@ -70,7 +70,11 @@ class HostedRecognizer:
         """Convert and queue the next bytes; after `finish` they are ignored."""
         if self._finishing or self._ended:
             return
-        self._backlog.push(self._inbound.feed(audio))
+        wanted = self._inbound.skip(audio, BACKLOG_MS / 1000)
+        if len(wanted) < len(audio):
+            skipped_ms = (len(audio) - len(wanted)) * 1000 / self._inbound.bytes_per_s
+            self._backlog.lose(skipped_ms)
+        self._backlog.push(self._inbound.feed(wanted))
         self._pump()
 
     def finalize(self) -> None:

@@ -194,6 +194,8 @@ class Host:
                 try:
                     await self._load(worker)
                     return await self._dispatch(worker)
+                except WorkerLost:  # while loading what was loaded before
+                    return False
                 finally:
                     self._worker = None
         except OSError as error:
@@ -208,6 +210,8 @@ class Host:
         except TimeoutError as error:
             raise ProviderTimeout(f"loading {model} took over {LOAD_TIMEOUT_S:g} s") from error
         except WorkerLost as error:
+            if self._loaded is not None:
+                raise
             raise ConnectionFailed(
                 f"the worker of {model} ended while loading it: the files may be damaged, of"
                 " another kind, or too big for this machine"

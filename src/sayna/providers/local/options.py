@@ -20,6 +20,8 @@ from pathlib import Path
 from sayna.errors import ProviderMisconfigured
 from sayna.speech.options import SynthesizerOptions
 
+MAX_NAME_CHARS = 60
+"""Of a grammar: with its suffix, file systems take it in any alphabet."""
 DEFAULT_VOICE = "en-us"
 BUNDLED_GRAMMARS = Path(__file__).parent / "grammars"
 """Where grammars are looked for after the operator's folder."""
@@ -83,7 +85,8 @@ def parse_listening(model: str, grammars: Path | None) -> Listening:
 
 
 def _find_file(mode: Mode, name: str, grammars: Path | None) -> Path:
-    if not name or name.startswith(".") or any(mark in name for mark in "/\\\0"):
+    hidden = not name or name.startswith(".") or not name.isprintable()
+    if hidden or len(name) > MAX_NAME_CHARS or any(mark in name for mark in "/\\"):
         raise ProviderMisconfigured(
             f"stt_config.model names the {mode.value} {name[:80]!r}: a plain file name is wanted"
         )

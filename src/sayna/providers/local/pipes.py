@@ -20,8 +20,9 @@ import msgspec
 
 LENGTH = struct.Struct(">I")
 MAX_FRAME_BYTES = 32 * 1024 * 1024
-MAX_UNSENT_BYTES = 4 * 1024 * 1024
-"""What may wait for a worker that does not read; beyond it the worker counts as stuck."""
+MAX_UNSENT_BYTES = 64 * 1024 * 1024
+"""What may wait for a worker that does not read; beyond it the worker counts as stuck. A thousand
+sessions that speak the longest text at once leave less."""
 GRACE_S = 1.0
 """From closing a worker's stdin to killing it."""
 KEPT_ENVIRONMENT = frozenset({
