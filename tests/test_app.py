@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sayna.api.services import Drain
-from sayna.app import CannotListen, create_app, listen, open_services
+from sayna.app import CannotListen, create_app, listen, open_services, render_address
 from sayna.errors import SettingsInvalid
 from sayna.settings.tree import Auth, Cache, Settings
 
@@ -33,6 +33,16 @@ def test_an_application_with_an_unusable_key_is_not_even_made(tmp_path: Path) ->
     broken = Auth(required=True, service_url="http://a", signing_key_path=tmp_path)
     with pytest.raises(SettingsInvalid):
         create_app(Settings(auth=broken))
+
+
+def test_an_application_makes_its_cache_folder(tmp_path: Path) -> None:
+    create_app(Settings(cache=Cache(path=tmp_path / "a" / "b")))
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_an_address_is_written_as_in_a_url() -> None:
+    shown = [render_address(host, 80) for host in ("::1", "[::1]", "127.0.0.1", "localhost")]
+    assert shown == ["[::1]:80", "[::1]:80", "127.0.0.1:80", "localhost:80"]
 
 
 async def test_hooks_of_an_earlier_run_are_there_from_the_start(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from sayna.errors import SaynaError
 from sayna.providers.catalogue import Catalogue
 from sayna.providers.registry import open_registry
 from sayna.settings.tree import Settings
+from sayna.storage.cache_folder import make_cache_folder
 from sayna.storage.hooks_file import Hook, HooksFile
 
 log = structlog.get_logger(__name__)
@@ -56,9 +57,10 @@ def create_app(settings: Settings) -> FastAPI:
     """Return the ASGI application; its lifespan opens `app.state.services`.
 
     Raises:
-        SettingsInvalid: what the settings name cannot be used, such as the signing key.
+        SettingsInvalid: what the settings name cannot be used: the signing key, the cache folder.
     """
     check_signing_key(settings.auth)
+    make_cache_folder(settings.cache.path)
     drain = Drain()
 
     @asynccontextmanager
@@ -194,4 +196,9 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _cannot_listen(host: str, port: int, error: Exception) -> CannotListen:
     why = error.strerror if isinstance(error, OSError) and error.strerror else "not an address"
-    return CannotListen(f"cannot listen on {host}:{port}: {why}")
+    return CannotListen(f"cannot listen on {render_address(host, port)}: {why}")
+
+
+def render_address(host: str, port: int) -> str:
+    """Write an address the way URLs do: one of version 6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host and host[0] != "[" else f"{host}:{port}"

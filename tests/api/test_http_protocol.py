@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from fastapi import FastAPI, WebSocket
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sayna.api.http_protocol import HttpProtocol, is_fast
+from sayna.api.http_protocol import MAX_SILENT_BYTES, HttpProtocol, is_fast, takes_socket
 
 LIMIT_S = 10.0
 
@@ -26,9 +27,9 @@ async def tell_method(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def open_server() -> AsyncGenerator[int, None]:
+async def open_server(app: ASGIApp = tell_method) -> AsyncGenerator[int, None]:
     config = uvicorn.Config(
-        tell_method, http=HttpProtocol, port=0, lifespan="off", log_config=None, access_log=False
+        app, http=HttpProtocol, port=0, lifespan="off", log_config=None, access_log=False
     )
     server = uvicorn.Server(config)
     config.load()
@@ -93,6 +94,106 @@ async def test_requests_sent_ahead_are_answered_in_order_however_they_are_cut() 
             assert answer.index(b"POST /1") < answer.index(b"GET /2")
 
 
+OFFER = b"upgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP\r\nconnection: Upgrade, HTTP2-Settings\r\n"
+
+
+async def test_an_offer_to_upgrade_is_ignored_and_the_body_read() -> None:
+    request = b"POST /1 HTTP/1.1\r\nhost: a\r\n" + OFFER + b"content-length: 3\r\n\r\nabc"
+    ahead = request + b"GET /2 HTTP/1.1\r\n" + CLOSE
+    async with open_server() as port:
+        for cut in (10, len(request) - 3, len(request) - 1, len(request), len(ahead)):
+            answer = await converse(port, ahead[:cut], ahead[cut:])
+            assert answer.count(b"HTTP/1.1 200") == 2
+            assert answer.index(b"POST /1") < answer.index(b"GET /2")
+
+
+@pytest.mark.parametrize(
+    ("opening", "told"),
+    [
+        (b"GET /ws/ HTTP/1.1\r\n", b"GET /ws/"),
+        (b"POST /ws HTTP/1.1\r\n", b"POST /ws"),
+        (b"HEAD /ws HTTP/1.1\r\n", b"\r\n\r\n"),
+        (b"FOO /ws HTTP/1.1\r\n", b"FOO /ws"),
+        (b"GET /ws HTTP/1.0\r\n", b"GET /ws"),
+    ],
+)
+async def test_only_a_get_of_the_socket_becomes_a_socket(opening: bytes, told: bytes) -> None:
+    offer = b"host: a\r\nupgrade: websocket\r\nconnection: close, Upgrade\r\n\r\n"
+    async with open_server() as port:
+        answer = await converse(port, opening + offer)
+    assert b" 200 OK\r\n" in answer
+    assert answer.endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("opening", "filler"),
+    [
+        (b"GET / HTTP/1.1\r\nx: ", b"a"),
+        (b"GET /", b"a"),
+        (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: ", b"a"),
+    ],
+    ids=["header", "target", "trailer"],
+)
+async def test_a_head_that_does_not_end_is_cut_off(opening: bytes, filler: bytes) -> None:
+    async with open_server() as port, asyncio.timeout(LIMIT_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(opening)
+        reading = asyncio.create_task(reader.read())
+        with suppress(ConnectionError):
+            while not reading.done():
+                writer.write(filler * 16_384)
+                await writer.drain()
+                await asyncio.sleep(0)
+        with suppress(ConnectionError):
+            answer = await reading
+            assert answer.startswith((b"HTTP/1.1 431", b"HTTP/1.1 400"))
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def test_a_trailer_is_no_header() -> None:
+    seen: list[bytes] = []
+
+    async def note_headers(scope: Scope, receive: Receive, send: Send) -> None:
+        await tell_method(scope, receive, send)
+        seen.extend(name for name, _ in scope["headers"])
+
+    chunks = b"transfer-encoding: chunked\r\n" + CLOSE + b"1\r\na\r\n0\r\nauthorization: x\r\n\r\n"
+    async with open_server(note_headers) as port:
+        assert (await converse(port, b"POST /a HTTP/1.1\r\n" + chunks)).endswith(b"POST /a")
+    assert seen == [b"transfer-encoding", b"host", b"connection"]
+
+
+async def test_a_long_body_is_not_a_long_head() -> None:
+    size = 4 * MAX_SILENT_BYTES
+    request = b"POST /a HTTP/1.1\r\ncontent-length: %d\r\n" % size + CLOSE
+    async with open_server() as port:
+        for piece in (size, 65_536):  # as large as the loop takes at once; smaller than the limit
+            answer = await converse(port, request, *[b"x" * piece] * (size // piece))
+            assert answer.endswith(b"POST /a")
+
+
+async def test_a_request_that_never_arrives_does_not_hold_up_the_end() -> None:
+    async with asyncio.timeout(LIMIT_S):
+        async with open_server() as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nabc")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_tunnel_behind_another_request_is_refused() -> None:
+    async with open_server() as port:
+        answer = await converse(
+            port, b"GET /1 HTTP/1.1\r\nhost: a\r\n\r\nCONNECT b:1 HTTP/1.1\r\nhost: b:1\r\n\r\n"
+        )
+    assert b"HTTP/1.1 400" in answer
+
+
 @pytest.mark.parametrize(
     "garbage", [b"\x16\x03\x01\x02 hello\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n"]
 )
@@ -110,3 +211,18 @@ def test_an_opening_is_judged_as_soon_as_it_can_be() -> None:
     assert is_fast(b"") is None
     assert is_fast(b"GETX") is False
     assert is_fast(b"GET *") is False
+
+
+def test_sockets_are_known_by_their_path() -> None:
+    app = FastAPI()
+
+    @app.websocket("/echo")
+    async def echo(client: WebSocket) -> None:
+        await client.close()
+
+    assert [takes_socket(app, path) for path in (b"/ws", b"/echo", b"/ws/", b"/")] == [
+        True,
+        True,
+        False,
+        False,
+    ]

@@ -57,3 +57,9 @@ async def test_a_plain_request_for_the_socket_is_told_what_is_missing(
         answer = await client.ask("GET", "/ws", headers=headers)
     assert answer.status == status
     assert words in answer.json["error"]
+
+
+async def test_the_head_of_the_socket_is_not_asked_for_its_upgrade() -> None:
+    async with open_client() as client:
+        answer = await client.ask("HEAD", "/ws", headers=list(UPGRADE.items()))
+    assert (answer.status, answer.headers["allow"]) == (405, "GET,HEAD")

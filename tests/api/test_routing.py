@@ -14,6 +14,8 @@ from tests.api.asgi import open_client
         (b"/a?b", b"/a"),
         (b"http://h:1/a%2Fb?x", b"/a%2Fb"),
         (b"http://h", b"/"),
+        (b"http://h?x", b"/"),
+        (b"http://[/voices", b"/voices"),
         (b"*", b"*"),
         (b"//voices", b"//voices"),
     ],

@@ -82,6 +82,14 @@ def test_accept_decides_where_it_names_a_kind(accept: str, flat: bool, nested: b
     assert wants_json(accept, default=False) is nested
 
 
+async def test_all_accept_headers_count() -> None:
+    body = {"text": "a", "tts_config": CONFIG}
+    accept = [(b"accept", b"text/html"), (b"accept", b"application/json")]
+    async with open_client(providers=[ScriptedProvider()]) as client:
+        answer = await client.ask("POST", "/speak", body, headers=accept)
+    assert answer.headers["content-type"] == "application/json"
+
+
 async def test_names_from_the_client_cannot_break_a_header() -> None:
     answer = await speak({"text": "a", "tts_config": CONFIG | {"voice_id": "ü\r\nx: y"}})
     assert answer.headers["x-voice-id"] == "%C3%BC%0D%0Ax: y"

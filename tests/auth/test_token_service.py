@@ -12,7 +12,7 @@ from aiohttp import web
 from sayna.auth.access import AccessDenied, AccessRequest
 from sayna.auth.identity import ANONYMOUS
 from sayna.auth.signing import SigningKey
-from sayna.auth.token_service import TokenService, open_token_service, shorten
+from sayna.auth.token_service import MAX_ANSWER_BYTES, TokenService, open_token_service, shorten
 from sayna.settings.tree import Auth
 from tests.auth.test_signing import P256, RSA
 
@@ -184,3 +184,12 @@ def test_a_body_is_cut_to_500_bytes_between_two_characters() -> None:
     assert cut == "a" + "ü" * 249 + "... (truncated)"
     assert shorten(b"\xff") == "\ufffd"
     assert json.dumps(shorten(b"\xff" * 900))
+
+
+async def test_an_answer_too_large_to_read_lets_nobody_in() -> None:
+    async with open_service() as (service, asker):
+        service.body = json.dumps({"id": "t", "x": "a" * MAX_ANSWER_BYTES}).encode()
+        denied = await denial(asker)
+        assert (denied.status, denied.error) == (503, "auth_service_unavailable")
+        service.status = 403
+        assert (await denial(asker)).status == 401

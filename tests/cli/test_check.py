@@ -37,6 +37,16 @@ def test_every_fault_is_told_and_the_status_is_1() -> None:
     assert result.stdout == ""
 
 
+def test_a_key_that_would_stop_the_start_is_told(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_text("no key")
+    env = {"AUTH_SERVICE_URL": "http://a", "AUTH_SIGNING_KEY_PATH": "key.pem"}
+    assert run("check", env=env).exit_code == 0  # nobody will use it
+    result = run("check", env={**env, "AUTH_REQUIRED": "true"})
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: auth.signing_key_path: key.pem cannot be used")
+    assert result.stdout == ""
+
+
 def test_an_unknown_key_is_a_warning_unless_strict(tmp_path: Path) -> None:
     (tmp_path / "sayna.yaml").write_text("server: {prot: 4567}\n")
     lax = run("check", "-c", "sayna.yaml")

@@ -126,7 +126,12 @@ async def test_missing_local_engines_break_only_a_server_without_clouds(
     assert (beside.state, beside.cure) == ("off", "")
 
 
-async def test_clouds_are_named_not_called(fake: FakeSayna, tmp_path: Path) -> None:
+async def test_clouds_are_named_not_called(
+    fake: FakeSayna, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (idle,) = await look(checkup.check_clouds, fake, tmp_path, DEEPGRAM_API_KEY="hush")
+    assert (idle.state, "no adapter" in idle.says) == ("off", True)
+    monkeypatch.setattr(checkup, "installed_providers", lambda: ["deepgram", "local"])
     (off,) = await look(checkup.check_clouds, fake, tmp_path)
     assert off.state == "off"
     (on,) = await look(checkup.check_clouds, fake, tmp_path, DEEPGRAM_API_KEY="hush")
@@ -182,16 +187,15 @@ async def test_models_that_were_not_fetched_are_off_with_a_hint(
     assert (lacking.state, "sayna init" in lacking.says) == ("off", True)
 
 
-async def test_a_cache_folder_that_cannot_be_made_is_a_fault(
+async def test_a_cache_folder_that_cannot_be_written_is_a_fault(
     fake: FakeSayna, tmp_path: Path
 ) -> None:
     (memory,) = await look(checkup.check_cache, fake, tmp_path)
     assert memory.says == "in memory"
     (fine,) = await look(checkup.check_cache, fake, tmp_path, CACHE_PATH=str(tmp_path / "c"))
     assert fine.state == "ok"
-    (tmp_path / "file").write_text("in the way")
-    path = str(tmp_path / "file" / "c")
-    (broken,) = await look(checkup.check_cache, fake, tmp_path, CACHE_PATH=path)
+    (tmp_path / "c" / ".doctor").mkdir()  # in the way of the probe, for root too
+    (broken,) = await look(checkup.check_cache, fake, tmp_path, CACHE_PATH=str(tmp_path / "c"))
     assert (broken.state, "CACHE_PATH" in broken.cure) == ("FAIL", True)
 
 

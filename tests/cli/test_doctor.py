@@ -96,11 +96,11 @@ def test_a_broken_part_is_named_with_its_cure_and_the_status_is_1(tmp_path: Path
     (tmp_path / "grammars" / "demo.gram").write_text(
         "#JSGF V1.0;\ngrammar demo;\npublic <word> = goodbye;\n"
     )
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "cache" / ".doctor").mkdir(parents=True)  # in the way of the probe, for root too
     done = doctor(
         tmp_path,
         LOCAL_GRAMMARS_PATH=str(tmp_path / "grammars"),
-        CACHE_PATH=str(tmp_path / "file" / "cache"),
+        CACHE_PATH=str(tmp_path / "cache"),
     )
     assert done.returncode == 1
     found = states(done.stdout)

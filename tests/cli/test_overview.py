@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from sayna.cli import overview as module
-from sayna.cli.overview import auth_mode, clouds_with_credentials, installed_engines, overview
+from sayna.cli.overview import (
+    auth_mode,
+    clouds_with_credentials,
+    installed_engines,
+    overview,
+    speakers,
+)
 from sayna.settings.load import load_settings
 from sayna.settings.tree import Settings
 
@@ -75,3 +81,17 @@ def test_clouds_are_listed_in_the_order_in_which_they_are_tried(tmp_path: Path) 
         tmp_path, AZURE_SPEECH_SUBSCRIPTION_KEY="a", CARTESIA_API_KEY="c", DEEPGRAM_API_KEY="d"
     )
     assert clouds_with_credentials(settings) == ["deepgram", "cartesia", "azure"]
+
+
+def test_a_key_without_an_adapter_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path, DEEPGRAM_API_KEY="hush", CARTESIA_API_KEY="hush")
+    monkeypatch.setattr(module, "installed_providers", lambda: ["cartesia", "local", "morse"])
+    monkeypatch.setattr(module, "installed_engines", lambda: ["espeak-ng"])
+    assert speakers(settings) == [
+        "deepgram (key set, but no adapter installed)",
+        "cartesia",
+        "local (espeak-ng)",
+        "morse",
+    ]

@@ -53,6 +53,10 @@ def test_a_settings_file_that_is_not_there_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    told = run("-c", "folder")
+    assert told.exit_code == 1
+    assert "Is a directory" in told.stderr
     for arguments in (["-c", "none.yaml"], ["--config=none.yaml"], ["serve", "-c", "none.yaml"]):
         result = run(*arguments)
         assert result.exit_code == 1

@@ -95,7 +95,11 @@ def test_google_storage_with_one_kind_of_credentials_is_fine(tmp_path: Path) -> 
 def test_the_cache_is_a_folder_or_will_be_one(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert problems(tmp_path, cache={"path": "to/be/made"}) == []
-    assert "is not a folder" in problems(tmp_path, cache={"path": "file"})[0]
+    for path in ("file", "file/below", "file/far/below"):
+        assert (
+            f"{tmp_path / 'file'} is not" in problems(tmp_path, cache={"path": tmp_path / path})[0]
+        )
+    assert ": file is not a folder" in problems(tmp_path, cache={"path": "file"})[0]
 
 
 @pytest.mark.parametrize(

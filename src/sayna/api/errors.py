@@ -1,4 +1,4 @@
-"""Errors become answers; every status code of an error is in this file.
+"""Errors become answers; which status a `SaynaError` has is decided in this file alone.
 
 | Family | Shape | Where |
 |---|---|---|

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from sayna.api.answers import answers
 from sayna.api.errors import JsonAnswer, RequestRejected
-from sayna.api.routing import JsonRoute
+from sayna.api.routing import ASKED_METHOD_KEY, JsonRoute
 
 router = APIRouter(route_class=JsonRoute)
 
@@ -101,6 +101,8 @@ async def refuse_plain_request(request: Request) -> Response:
 
     The credential may come as `Authorization: Bearer`, `?api_key=` or `?token=`.
     """
+    if ASKED_METHOD_KEY in request.scope:  # a HEAD: there is nothing to look at without upgrading
+        raise RequestRejected(405, "Method Not Allowed", {"Allow": "GET,HEAD"})
     headers = request.headers
     if "upgrade" not in _tokens(headers.get("connection", "")):
         raise RequestRejected(400, "Connection header did not include 'upgrade'")

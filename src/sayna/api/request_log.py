@@ -1,20 +1,25 @@
 """One identifier and one log line for every request, and an answer for every accident."""
 
+import asyncio
 import re
 import time
 import uuid
 from collections.abc import Iterable
+from typing import cast
 
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sayna.api.errors import JsonAnswer
+from sayna.api.services import Drain
 
 log = structlog.get_logger(__name__)
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 HEADER = b"x-request-id"
+MAX_LOGGED_CHARS = 300
+"""Of a path; strangers choose how long it is."""
 
 
 class RequestLog:
@@ -53,6 +58,11 @@ class RequestLog:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
             log.debug("client_gone")
+        except asyncio.CancelledError:  # the server has waited for us as long as it would
+            if status or not _is_stopping(scope):
+                raise
+            log.warning("request_cut_short")
+            await JsonAnswer({"error": "Server is stopping"}, 503)(scope, receive, send_with_id)
         except Exception:
             log.exception("request_crashed")
             if status:  # the answer is half out: only the server can cut the connection now
@@ -61,7 +71,13 @@ class RequestLog:
         finally:
             say = log.debug if scope["path"] == "/" else log.info
             took_ms = round((time.perf_counter() - started) * 1000, 1)
-            say("request", method=scope["method"], path=scope["path"], status=status, ms=took_ms)
+            path = scope["path"][:MAX_LOGGED_CHARS]
+            say("request", method=scope["method"], path=path, status=status, ms=took_ms)
+
+
+def _is_stopping(scope: Scope) -> bool:
+    drain = cast("Drain", scope["app"].state.drain)
+    return drain.draining.is_set()
 
 
 def choose_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:

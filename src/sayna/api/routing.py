@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, cast
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -16,8 +16,12 @@ from typing_extensions import override
 from sayna.api.errors import RequestRejected
 from sayna.api.parsing import parse_request, type_error
 
+ASKED_METHOD_KEY = "sayna.asked_method"
+"""Where the ASGI scope keeps the method that the client used."""
+
 ALLOW_ORDER = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-ABSOLUTE_FORM = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
+ABSOLUTE_FORM = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
+"""Scheme and authority of a target; what they say is of no interest here."""
 
 
 class JsonRoute(APIRoute):
@@ -82,8 +86,8 @@ def raw_path(scope: Scope) -> bytes:
     """Return the path as sent: no fragment, no query, and of an absolute URL the path alone."""
     raw = cast("bytes", scope.get("raw_path") or scope["path"].encode("latin-1"))
     raw = raw.partition(b"#")[0].partition(b"?")[0]
-    if ABSOLUTE_FORM.match(raw):
-        raw = urlsplit(raw).path or b"/"
+    if absolute := ABSOLUTE_FORM.match(raw):
+        raw = raw[absolute.end() :] or b"/"
     return raw
 
 
@@ -104,4 +108,5 @@ class HeadAsGet:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self._app({**scope, "method": "GET"}, receive, send_head)
+        as_get = {**scope, "method": "GET", ASKED_METHOD_KEY: "HEAD"}
+        await self._app(as_get, receive, send_head)

@@ -137,7 +137,7 @@ async def speak(
         if chosen.auth and blames_credentials(failed.cause):
             raise CredentialsRefused(str(failed)) from failed
         raise
-    in_json = wants_json(request.headers.get("accept", ""), default=body.is_flat)
+    in_json = wants_json(",".join(request.headers.getlist("accept")), default=body.is_flat)
     return render_json(options, speech) if in_json else render_audio(options, speech)
 
 

@@ -50,7 +50,7 @@ class Commands(click.Group):
 @click.option(
     "-c",
     "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help="YAML file with settings; the environment wins over it.",
 )

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import click
 
+from sayna.auth.opening import check_signing_key
 from sayna.cli.configuration import config_option, load_or_exit
+from sayna.cli.refusal import refuse
+from sayna.errors import SettingsInvalid
 from sayna.settings.reference import effective
 
 
@@ -24,6 +27,10 @@ def command(config: Path | None, strict: bool) -> None:
       sayna check -c sayna.yaml --strict && sayna -c sayna.yaml
     """  # noqa: D301 - \b is click's mark for a paragraph that keeps its lines
     loaded = load_or_exit(config)
+    try:
+        check_signing_key(loaded.settings.auth)
+    except SettingsInvalid as invalid:
+        refuse(*invalid.problems)
     for row in effective(loaded):
         click.echo(str(row))
     kind = "Error" if strict else "Warning"

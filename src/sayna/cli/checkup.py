@@ -13,7 +13,13 @@ from typing import Literal, cast
 
 from sayna.cli.configuration import models_folder
 from sayna.cli.gateway import Gateway, GatewayError, ListenRequest, Message, SpeechRequest
-from sayna.cli.overview import ENGINES, auth_mode, clouds_with_credentials, installed_engines
+from sayna.cli.overview import (
+    ENGINES,
+    auth_mode,
+    clouds_with_credentials,
+    installed_engines,
+    installed_providers,
+)
 from sayna.cli.sound import Sound
 from sayna.inference.downloads import missing
 from sayna.settings.tree import Settings
@@ -108,10 +114,10 @@ async def check_voices(subject: Subject) -> Sequence[Finding]:
     """`GET /voices` lists voices for whoever can speak."""
     found = await subject.gateway.get_json("/voices")
     voices = cast("dict[str, list[object]]", found) if isinstance(found, dict) else {}
-    if not voices:
+    if not any(voices.values()):
         cure = f"{LOCAL_CURE}, or set a vendor's key such as DEEPGRAM_API_KEY"
         return [Finding("voices", "FAIL", "no provider lists any voice", cure)]
-    counts = ", ".join(f"{name} {len(entries)}" for name, entries in voices.items())
+    counts = ", ".join(f"{name} {len(entries)}" for name, entries in voices.items() if entries)
     return [Finding("voices", "ok", counts)]
 
 
@@ -141,6 +147,9 @@ async def check_clouds(subject: Subject) -> Sequence[Finding]:
     names = clouds_with_credentials(subject.settings)
     if not names:
         return [Finding("clouds", "off", "no vendor's key is set; the local provider serves")]
+    if lacking := [name for name in names if name not in installed_providers()]:
+        why = f"credentials for {', '.join(lacking)}, but no adapter is installed"
+        return [Finding("clouds", "off", why)]
     return [Finding("clouds", "ok", f"credentials for {', '.join(names)} (not called)")]
 
 

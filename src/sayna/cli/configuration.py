@@ -14,7 +14,7 @@ from sayna.settings.tree import Settings
 config_option = click.option(
     "-c",
     "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help="YAML file with settings; the environment wins over it.",
 )

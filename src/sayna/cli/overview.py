@@ -1,9 +1,11 @@
 """What a server started with these settings can do: a line for each part, never a secret."""
 
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 from sayna.cli.configuration import models_folder
 from sayna.inference.downloads import missing
+from sayna.providers.registry import CLOUDS, GROUP
 from sayna.settings.tree import Settings
 
 ENGINES = {
@@ -46,15 +48,28 @@ def auth_mode(settings: Settings) -> str:
     return "delegated"
 
 
+def speakers(settings: Settings) -> list[str]:
+    """Name the providers that can serve, and the vendors whose key is set for nothing."""
+    installed = installed_providers()
+    names = [
+        name if name in installed else f"{name} (key set, but no adapter installed)"
+        for name in clouds_with_credentials(settings)
+    ]
+    if engines := installed_engines():
+        names.append(f"local ({', '.join(engines)})")
+    return names + [name for name in installed if name not in (*CLOUDS, "local")]
+
+
+def installed_providers() -> list[str]:
+    """Return the names of all providers that have an adapter, alphabetically."""
+    return sorted(point.name.lower() for point in entry_points(group=GROUP))
+
+
 def overview(settings: Settings) -> list[str]:
     """Return the lines that a start prints below its address."""
-    engines = installed_engines()
-    speakers = clouds_with_credentials(settings)
-    if engines:
-        speakers.append(f"local ({', '.join(engines)})")
     parts = {
         "auth": auth_mode(settings),
-        "providers": ", ".join(speakers) or "none",
+        "providers": ", ".join(speakers(settings)) or "none",
         "livekit": "on" if settings.livekit.configured else "off",
         "sip": "on" if settings.sip is not None else "off",
         "recording": settings.recording.backend.type if settings.recording.backend else "off",

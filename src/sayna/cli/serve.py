@@ -43,15 +43,15 @@ def command(config: Path | None, host: str | None, port: int | None, log_level: 
     logs.configure(settings.logging.level, settings.logging.format)
     for warning in loaded.warnings:
         click.echo(f"Warning: {warning}", err=True)
-    click.echo(f"Starting server on {settings.server.host}:{settings.server.port}")
+    from sayna.app import render_address, serve  # no sooner: not needed to refuse a start
+
+    click.echo(f"Starting server on {render_address(settings.server.host, settings.server.port)}")
 
     announced: list[str] = []
 
     def announce(address: str, bound_port: int) -> None:
-        announced.append(f"Server listening on {address}:{bound_port}")
+        announced.append(f"Server listening on {render_address(address, bound_port)}")
         click.echo("\n".join([*announced, *overview(settings)]))
-
-    from sayna.app import serve  # the web framework: not needed to refuse a start
 
     try:
         serve(settings, on_listening=announce)

@@ -23,7 +23,7 @@ class Auth(Section):
     """Who may use this server. Switched off, everybody may."""
 
     required: Annotated[Flag, Env("AUTH_REQUIRED")] = False
-    """Ask every caller for a token, on every route but `/` and the LiveKit webhook."""
+    """Ask every caller for a token, on all routes but `/`, the document and LiveKit's webhook."""
 
     api_secrets: Annotated[tuple[ApiSecret, ...], Env("AUTH_API_SECRETS_JSON", form="json")] = (
         Field(default=(), examples=['[{"id": "tenant-a", "secret": "a-long-random-value"}]'])

@@ -46,10 +46,15 @@ For each setting the strongest source that speaks of it counts:
 4. the YAML file given with `-c`,
 5. the default.
 
-A blank text counts as unset in every source. Yes and no are written `true`, `yes`, `on`, `1` and
-`false`, `no`, `off`, `0`, in any case. A key that no setting has is ignored with a warning that
-names the closest one. A value that cannot be used stops the start; every fault is told at once,
-one line each. `sayna check` shows each setting in force with its source, secrets masked.
+A blank text counts as unset in every source; only an explicitly empty
+`GOOGLE_APPLICATION_CREDENTIALS` has a meaning of its own. Yes and no are written `true`, `yes`,
+`on`, `1` and `false`, `no`, `off`, `0`, in any case. A key that no setting has is ignored with a
+warning that names the closest one. A value that cannot be used stops the start; every fault is
+told at once, one line each. `sayna check` shows each setting in force with its source, secrets
+masked.
+
+What this version does not do yet has its settings already: cloud vendors, the cache of speech,
+turns, rooms, recordings, phone calls, `providers.tones`. They are checked now and used later.
 
 [`deploy/config.example.yaml`](../../deploy/config.example.yaml) lists all of them, ready to be
 copied. A list goes into a variable as JSON, addresses also with commas between them:

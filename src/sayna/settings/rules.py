@@ -97,8 +97,13 @@ def storage_problems(recording: Recording, folder: Path) -> Iterator[Problem]:
 def cache_problems(settings: Settings, folder: Path) -> Iterator[Problem]:
     """Check that the cache can be a folder; it is made when the server starts."""
     path = settings.cache.path
-    if path is not None and exists(folder / path) and not (folder / path).is_dir():
-        yield problem("cache.path", f"{path} is not a folder")
+    if path is None:
+        return
+    wanted = folder / path
+    nearest = next(place for place in (wanted, *wanted.parents) if exists(place))
+    if not nearest.is_dir():
+        shown = path if nearest == wanted else nearest
+        yield problem("cache.path", f"{shown} is not a folder")
 
 
 def sip_problems(sip: Sip) -> Iterator[Problem]:
