@@ -1,5 +1,6 @@
 """A speech provider from another package: it says everything in Morse code."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
@@ -19,6 +20,8 @@ CODES = (
     " -..- -.-- --.."
 )
 MORSE = dict(zip(LETTERS, CODES.split(), strict=True))
+PITCH_HZ = {"low": 600, "high": 900}
+"""Of each voice; the first is the default."""
 
 
 def tone(seconds: float, hz: int) -> bytes:
@@ -31,17 +34,21 @@ class MorseSynthesizer:
     """One session's voice."""
 
     def __init__(self, options: SynthesizerOptions) -> None:
-        self._pitch_hz = 900 if options.voice_id == "high" else 600
-        self._dot_s = DOT_S / (options.speaking_rate if options.speaking_rate > 0 else 1.0)
+        self._pitch_hz = PITCH_HZ[options.voice_id or "low"]
+        self._dot_s = DOT_S / min(4.0, max(0.25, options.speaking_rate))
         self.audio_format = AudioFormat(options.audio_format, options.sample_rate)
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """Yield the audio letter by letter; closing the generator ends it at once."""
         # Sayna's own converter makes any of linear16, wav, mulaw, alaw at any usual rate.
         to_client = Outbound(RATE_HZ, self.audio_format.name, self.audio_format.sample_rate)
-        for letter in text.lower():
-            yield to_client.feed(self._letter(letter))
-        yield to_client.finish()
+        letters = text.lower().strip()
+        for letter in letters:
+            if audio := to_client.feed(self._letter(letter)):
+                yield audio
+            await asyncio.sleep(0)  # a real engine would be awaited here: others want to run
+        if letters and (rest := to_client.finish()):
+            yield rest
 
     def _letter(self, letter: str) -> bytes:
         signs = (
@@ -60,6 +67,8 @@ class MorseProvider:
     @asynccontextmanager
     async def open_synthesizer(self, options: SynthesizerOptions) -> AsyncGenerator[Synthesizer]:
         """Refuse what is impossible now, not in the middle of a sentence."""
+        if options.voice_id and options.voice_id not in PITCH_HZ:
+            raise ProviderMisconfigured(f"morse has no voice {options.voice_id[:80]!r}")
         try:
             Outbound(RATE_HZ, options.audio_format, options.sample_rate)
         except ValueError as error:
@@ -74,7 +83,7 @@ class MorseProvider:
 
     async def voices(self) -> Sequence[Voice]:
         """Return what GET /voices lists."""
-        return [Voice("low", "Low beeps", "Morse"), Voice("high", "High beeps", "Morse")]
+        return [Voice(name, f"{name.title()} beeps", language="Morse") for name in PITCH_HZ]
 
 
 @asynccontextmanager

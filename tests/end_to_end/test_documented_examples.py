@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import wave
 from collections.abc import Generator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -19,8 +20,10 @@ from sayna.speech.options import RecognizerOptions, SynthesizerOptions
 from tests.running import RunningServer, clean_environment, running_server
 
 ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 QUICKSTART = ROOT / "docs" / "start" / "quickstart.md"
 OWN_PROVIDER = ROOT / "docs" / "howto" / "own-provider.md"
+LOCAL_ENGINES = ROOT / "docs" / "howto" / "local-engines.md"
 MORSE = ROOT / "examples" / "morse_provider"
 LIMIT_S = 60
 
@@ -31,13 +34,20 @@ def blocks(page: Path, language: str) -> list[str]:
     return fence.findall(page.read_text(encoding="utf-8"))
 
 
-def test_the_quickstart_shows_the_example_as_it_is() -> None:
-    assert blocks(QUICKSTART, "python") == [(ROOT / "examples" / "voice_loop.py").read_text()]
+@pytest.mark.parametrize("page", [README, QUICKSTART], ids=["readme", "quickstart"])
+def test_a_page_shows_the_python_example_as_it_is(page: Path) -> None:
+    assert blocks(page, "python") == [(ROOT / "examples" / "voice_loop.py").read_text()]
 
 
 def test_the_provider_page_shows_the_example_as_it_is() -> None:
     assert blocks(OWN_PROVIDER, "python") == [(MORSE / "morse_provider.py").read_text()]
     assert blocks(OWN_PROVIDER, "toml") == [(MORSE / "pyproject.toml").read_text()]
+
+
+def seconds_of(sound: Path) -> float:
+    """Return how long a WAV file says that it lasts."""
+    with wave.open(str(sound), "rb") as file:
+        return file.getnframes() / file.getframerate()
 
 
 @pytest.fixture
@@ -103,10 +113,44 @@ def test_the_commands_of_the_quickstart_run_as_written(
     assert "make run" in make
     assert '{"status":"OK"}' in run_shell(there, server, tmp_path)
     run_shell(nested, server, tmp_path)
-    assert (tmp_path / "hello.wav").read_bytes().startswith(b"RIFF")
+    assert seconds_of(tmp_path / "hello.wav") == pytest.approx(1.2, abs=0.5)
     assert '"metadata"' in run_shell(flat.replace(" | head -c 300", ""), server, tmp_path)
     run_shell(speak, server, tmp_path)
     assert run_shell(listen, server, tmp_path) == "what is the weather like today\n"
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_run_as_written(server: RunningServer, tmp_path: Path) -> None:
+    make, commands = blocks(README, "sh")
+    assert "make run" in make
+    said = run_shell(commands.replace(" | head -c 300", ""), server, tmp_path)
+    assert seconds_of(tmp_path / "hello.wav") == pytest.approx(1.2, abs=0.5)
+    assert '"metadata"' in said
+    assert "turn off the kitchen light\n" in said
+    assert said.endswith("Everything that is on works.\n")
+
+
+@pytest.mark.slow
+def test_the_grammar_and_the_keyphrase_of_the_page_on_local_engines_are_heard(
+    tmp_path: Path,
+) -> None:
+    grammar, words, phrases = blocks(LOCAL_ENGINES, "text")
+    folder = tmp_path / "grammars"
+    folder.mkdir()
+    (folder / "lights.gram").write_text(grammar)
+    own = "#JSGF V1.0;\ngrammar own;\npublic <order> = open the gate sayna;\n"
+    (folder / "own.gram").write_text(own)
+    (folder / "own.dict").write_text(words)
+    (folder / "wake.kws").write_text(phrases)
+    with running_server(tmp_path, environment={"LOCAL_GRAMMARS_PATH": "grammars"}) as server:
+        for text, model, heard in (
+            ("turn off the garden light", "grammar:lights", "turn off the garden light"),
+            ("open the gate sayna", "grammar:own", "open the gate sayna"),
+            ("hello computer", "keyphrases:wake", "hello computer"),
+        ):
+            script = f".venv/bin/sayna speak '{text}' -o order.wav\n"
+            script += f".venv/bin/sayna listen order.wav --model {model}"
+            assert run_shell(script, server, tmp_path) == f"{heard}\n"
 
 
 @pytest.mark.slow
