@@ -9,6 +9,7 @@ import uvicorn
 from fastapi import FastAPI, WebSocket
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sayna.api import http_protocol
 from sayna.api.http_protocol import MAX_SILENT_BYTES, HttpProtocol, is_fast, takes_socket
 
 LIMIT_S = 10.0
@@ -186,12 +187,31 @@ async def test_a_request_that_never_arrives_does_not_hold_up_the_end() -> None:
         await writer.wait_closed()
 
 
-async def test_a_tunnel_behind_another_request_is_refused() -> None:
+async def test_garbage_behind_a_request_does_not_cost_it_its_answer() -> None:
+    async with open_server() as port:
+        for ahead in (1, 2):
+            requests = b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n" * ahead
+            answer = await converse(port, requests + b"FOO / HTTP/1.1\r\n" + CLOSE)
+            assert answer.count(b"HTTP/1.1 200") == ahead
+            assert answer.endswith(b"GET /a")
+
+
+@pytest.mark.parametrize("method", [b"POST", b"FOO"])
+async def test_a_body_that_cannot_be_read_is_refused_once(method: bytes) -> None:
+    opening = method + b" / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+    async with open_server() as port:
+        for pieces in ([opening + b"zz\r\n"], [opening, b"zz\r\n"]):
+            answer = await converse(port, *pieces)
+            assert answer.startswith(b"HTTP/1.1 400")
+            assert answer.count(b"HTTP/1.1") == 1
+
+
+async def test_a_tunnel_behind_another_request_is_not_dug() -> None:
     async with open_server() as port:
         answer = await converse(
             port, b"GET /1 HTTP/1.1\r\nhost: a\r\n\r\nCONNECT b:1 HTTP/1.1\r\nhost: b:1\r\n\r\n"
         )
-    assert b"HTTP/1.1 400" in answer
+    assert answer.endswith(b"GET /1")
 
 
 @pytest.mark.parametrize(
@@ -226,3 +246,46 @@ def test_sockets_are_known_by_their_path() -> None:
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    ("opening", "told"),
+    [
+        (b"", b"HTTP/1.1 408"),
+        (b"GE", b"HTTP/1.1 408"),
+        (b"GET / HTTP/1.1\r\nhost: a\r\n", b"HTTP/1.1 408"),
+        (b"FOO / HTTP/1.1\r\nhost: a\r\n", b""),
+    ],
+)
+async def test_a_head_that_does_not_arrive_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch, opening: bytes, told: bytes
+) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_LIMIT_S", 0.01)
+    async with open_server() as port:
+        answer = await converse(port, opening)
+    assert answer.startswith(told)
+    assert bool(answer) == bool(told)
+
+
+@pytest.mark.parametrize("method", [b"GET", b"FOO"])
+async def test_a_head_in_time_starts_no_limit_for_the_idle_connection(
+    monkeypatch: pytest.MonkeyPatch, method: bytes
+) -> None:
+    stopped: list[object] = []
+    stop = http_protocol.HeadLimit.stop
+
+    def note(limit: http_protocol.HeadLimit) -> None:
+        stop(limit)
+        stopped.append(limit._alarm)
+
+    monkeypatch.setattr(http_protocol.HeadLimit, "stop", note)
+    async with open_server() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            stopped.clear()
+            writer.write(method + b" /a HTTP/1.1\r\nhost: a\r\n\r\n")
+            async with asyncio.timeout(LIMIT_S):
+                assert (await reader.readuntil(b" /a")).startswith(b"HTTP/1.1 200")
+            assert stopped
+        writer.close()
+        await writer.wait_closed()

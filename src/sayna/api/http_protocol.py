@@ -9,15 +9,17 @@ socket: Java's client offers HTTP/2 in every request, and httptools reads no bod
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
+import h11
 import httptools
 import msgspec
 from starlette.routing import WebSocketRoute
 from typing_extensions import override
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import RequestResponseCycle as H11Cycle
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -32,6 +34,9 @@ LINE_BREAKS = b"\r\n"
 NOT_HTTP = "Invalid HTTP request received."
 MAX_SILENT_BYTES = 128 * 1024
 """Bytes that may come without anything in them for the application: a head, chunk sizes."""
+
+HEAD_LIMIT_S = 20.0
+"""Seconds from connecting, or from its first byte, that a request's head has to arrive."""
 
 UNREAD_S = 2.0
 """Seconds that a request which is still coming in has left when the server stops."""
@@ -72,8 +77,59 @@ def render_refusal(
     return b"".join(head) + body
 
 
+def silence(cycle: RequestResponseCycle | H11Cycle | None) -> None:
+    """Keep a request that is being answered from writing any more."""
+    if cycle is not None and not cycle.response_complete:
+        cycle.disconnected = True
+        cycle.message_event.set()
+
+
+class HeadLimit:
+    """Hangs up on whoever does not come to the end of a request's head.
+
+    Args:
+        expire: called once when `HEAD_LIMIT_S` have passed between `start` and `stop`.
+    """
+
+    def __init__(self, expire: Callable[[], None]) -> None:
+        self._expire = expire
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """The head is due from now on, unless it is already."""
+        if self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_later(HEAD_LIMIT_S, self._expire)
+
+    def stop(self) -> None:
+        """The head is here, or nobody waits for it any more."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+
 class PatientProtocol(H11Protocol):
     """uvicorn's h11 protocol, with our words for bytes that are not HTTP; upgrades nothing."""
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own
+        super().connection_made(transport)
+        self._head_limit = HeadLimit(self.transport.close)
+        self._head_limit.start()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """Read on; a head that has begun has to end."""
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+            self._head_limit.start()
+        else:
+            self._head_limit.stop()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the limit."""
+        self._head_limit.stop()
+        super().connection_lost(exc)
 
     @override
     def _should_upgrade(self) -> bool:
@@ -81,7 +137,8 @@ class PatientProtocol(H11Protocol):
 
     @override
     def send_400_response(self, msg: str) -> None:
-        """Refuse and hang up."""
+        """Refuse and hang up; whoever was reading the body is told that the client is gone."""
+        silence(cast("H11Cycle | None", self.cycle))
         self.transport.write(render_refusal(msg, self.server_state.default_headers))
         self.transport.close()
 
@@ -103,8 +160,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._silent_bytes = 0
         """Bytes that came since the parser last had something for the application."""
         self._last_call: asyncio.TimerHandle | None = None
+        self._head_limit = HeadLimit(self._end_headless)
         self._declined: Header | None = None
         """The header with the offer that the request being read had made."""
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own
+        super().connection_made(transport)
+        self._head_limit.start()
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -112,6 +175,7 @@ class HttpProtocol(HttpToolsProtocol):
         if not self._is_idle():
             self._parse(data)
             return
+        self._head_limit.start()
         data = (self._opening + data).lstrip(LINE_BREAKS)  # RFC 9112 2.2: skip empty lines
         match is_fast(data):
             case None:
@@ -146,9 +210,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _bound_silence(self) -> None:
         """Hang up on a head, or a trailer, that does not end: nothing else bounds it."""
         if self._silent_bytes > MAX_SILENT_BYTES and not self.transport.is_closing():
-            defaults = self.server_state.default_headers
-            self.transport.write(render_refusal("The request head is too large", defaults, 431))
-            self.transport.close()
+            self._refuse(431, "The request head is too large")
 
     def _decline(self) -> bytes:
         """Return the head that was read as it would be without its offer, for a new parser."""
@@ -182,6 +244,7 @@ class HttpProtocol(HttpToolsProtocol):
     @override
     def on_headers_complete(self) -> None:
         """Start to answer, unless the parser stops here because of an offer."""
+        self._head_limit.stop()
         self.scope["method"] = self.parser.get_method().decode("ascii")
         self.scope["http_version"] = self.parser.get_http_version()
         if self._stops_here():
@@ -218,19 +281,25 @@ class HttpProtocol(HttpToolsProtocol):
         if self._parsing:
             self._last_call = self.loop.call_later(UNREAD_S, self._end_unread)
 
+    def _end_headless(self) -> None:
+        if not self.transport.is_closing():
+            self._refuse(408, f"The request head did not arrive within {HEAD_LIMIT_S:g} s")
+
     def _end_unread(self) -> None:
         if self._parsing:
             self.transport.close()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the last call."""
+        """Forget the limits."""
+        self._head_limit.stop()
         if self._last_call is not None:
             self._last_call.cancel()
         super().connection_lost(exc)
 
     def _hand_over(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
+        self._head_limit.stop()
         self.connections.discard(self)
         successor = PatientProtocol(self.config, self.server_state, self.app_state, self.loop)
         successor.connection_made(self.transport)
@@ -240,5 +309,17 @@ class HttpProtocol(HttpToolsProtocol):
     @override
     def send_400_response(self, msg: str) -> None:
         """Refuse and hang up."""
-        self.transport.write(render_refusal(msg, self.server_state.default_headers))
+        self._refuse(400, msg)
+
+    def _refuse(self, status: int, text: str) -> None:
+        """Refuse what cannot be read, but let what was read before it have its answer."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        newest = self.pipeline[0][0] if self.pipeline else cycle
+        if newest and not newest.response_complete and newest.scope is not self.scope:
+            newest.keep_alive = False
+            self.flow.pause_reading()
+            return
+        silence(cycle)
+        defaults = self.server_state.default_headers
+        self.transport.write(render_refusal(text, defaults, status))
         self.transport.close()
