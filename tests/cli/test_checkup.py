@@ -131,7 +131,7 @@ async def test_clouds_are_named_not_called(
 ) -> None:
     (idle,) = await look(checkup.check_clouds, fake, tmp_path, DEEPGRAM_API_KEY="hush")
     assert (idle.state, "no adapter" in idle.says) == ("off", True)
-    monkeypatch.setattr(checkup, "installed_providers", lambda: ["deepgram", "local"])
+    monkeypatch.setattr(checkup, "installed_providers", lambda _: ["deepgram", "local"])
     (off,) = await look(checkup.check_clouds, fake, tmp_path)
     assert off.state == "off"
     (on,) = await look(checkup.check_clouds, fake, tmp_path, DEEPGRAM_API_KEY="hush")

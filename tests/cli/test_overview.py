@@ -87,7 +87,7 @@ def test_a_key_without_an_adapter_is_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(tmp_path, DEEPGRAM_API_KEY="hush", CARTESIA_API_KEY="hush")
-    monkeypatch.setattr(module, "installed_providers", lambda: ["cartesia", "local", "morse"])
+    monkeypatch.setattr(module, "installed_providers", lambda _: ["cartesia", "local", "morse"])
     monkeypatch.setattr(module, "installed_engines", lambda: ["espeak-ng"])
     assert speakers(settings) == [
         "deepgram (key set, but no adapter installed)",

@@ -14,7 +14,9 @@ from typing import Protocol, cast
 import pytest
 
 from sayna.providers.local import open_provider
+from sayna.providers.tones import open_provider as open_tones
 from sayna.settings.tree import Settings
+from sayna.settings.vendors import Providers
 from sayna.speech.events import Transcript
 from sayna.speech.options import RecognizerOptions, SynthesizerOptions
 from sayna.speech.protocols import Provider, Synthesizer
@@ -78,8 +80,8 @@ async def _scripted_speech(_: Provider) -> bytes:
     return bytes(3_200)
 
 
-async def _local_speech(provider: Provider) -> bytes:
-    options = SynthesizerOptions("local", sample_rate=16_000)
+async def _own_speech(provider: Provider) -> bytes:
+    options = SynthesizerOptions(provider.name, sample_rate=16_000)
     async with provider.open_synthesizer(options) as synthesizer:
         return await spoken(synthesizer, SENTENCE)
 
@@ -95,11 +97,17 @@ CASES = (
         "local",
         lambda: open_provider(Settings()),
         SynthesizerOptions("local", sample_rate=16_000),
-        Listening(RecognizerOptions("local", model="grammar:demo"), _local_speech),
+        Listening(RecognizerOptions("local", model="grammar:demo"), _own_speech),
         (
             pytest.mark.slow,
             pytest.mark.skipif(not HAS_LOCAL, reason="pip install 'sayna[local]'"),
         ),
+    ),
+    Case(
+        "tones",
+        lambda: open_tones(Settings(providers=Providers(tones=True))),
+        SynthesizerOptions("tones", sample_rate=16_000),
+        Listening(RecognizerOptions("tones"), _own_speech),
     ),
     Case("morse", _open_morse, SynthesizerOptions("morse", sample_rate=16_000)),
 )

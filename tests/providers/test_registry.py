@@ -13,6 +13,7 @@ from sayna.providers import registry as module
 from sayna.providers.registry import Registry, canonical, open_registry
 from sayna.settings.load import load_settings
 from sayna.settings.tree import Settings
+from sayna.settings.vendors import Providers
 from sayna.speech.protocols import Provider
 
 
@@ -117,3 +118,15 @@ async def test_the_local_provider_is_found_without_any_configuration(settings: S
     async with open_registry(settings) as found:
         assert "local" in found.names
         assert isinstance(found, Registry)
+
+
+async def test_tones_is_like_any_unknown_name_until_its_setting_is_on(settings: Settings) -> None:
+    async with open_registry(settings) as found:
+        assert "tones" not in found.names
+        assert not found.knows("Tones")
+        with pytest.raises(UnsupportedProvider, match=r"^Unsupported provider: tones$"):
+            await found.get("Tones")
+    on = settings.model_copy(update={"providers": Providers(tones=True)})
+    async with open_registry(on) as found:
+        assert "tones" in found.names
+        assert (await found.get("TONES")).name == "tones"

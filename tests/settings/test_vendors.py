@@ -32,3 +32,15 @@ def test_empty_google_credentials_are_not_the_same_as_none() -> None:
 def test_somebody_must_recognize(count: str) -> None:
     with pytest.raises(ValidationError):
         Local.model_validate({"recognizer_processes": count})
+
+
+def test_tones_is_off_and_hears_gaps_like_a_vendor() -> None:
+    providers = Providers()
+    assert providers.tones is False
+    assert providers.tones_final_gap_ms < providers.tones_speech_final_gap_ms
+
+
+@pytest.mark.parametrize("field", ["tones_final_gap_ms", "tones_speech_final_gap_ms"])
+def test_a_gap_between_words_ends_nothing(field: str) -> None:
+    with pytest.raises(ValidationError):
+        Providers.model_validate({field: "99"})

@@ -147,7 +147,8 @@ async def check_clouds(subject: Subject) -> Sequence[Finding]:
     names = clouds_with_credentials(subject.settings)
     if not names:
         return [Finding("clouds", "off", "no vendor's key is set; the local provider serves")]
-    if lacking := [name for name in names if name not in installed_providers()]:
+    installed = installed_providers(subject.settings)
+    if lacking := [name for name in names if name not in installed]:
         why = f"credentials for {', '.join(lacking)}, but no adapter is installed"
         return [Finding("clouds", "off", why)]
     return [Finding("clouds", "ok", f"credentials for {', '.join(names)} (not called)")]

@@ -1,11 +1,10 @@
 """What a server started with these settings can do: a line for each part, never a secret."""
 
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 from sayna.cli.configuration import models_folder
 from sayna.inference.downloads import missing
-from sayna.providers.registry import CLOUDS, GROUP
+from sayna.providers.registry import CLOUDS, offered
 from sayna.settings.tree import Settings
 
 ENGINES = {
@@ -50,7 +49,7 @@ def auth_mode(settings: Settings) -> str:
 
 def speakers(settings: Settings) -> list[str]:
     """Name the providers that can serve, and the vendors whose key is set for nothing."""
-    installed = installed_providers()
+    installed = installed_providers(settings)
     names = [
         name if name in installed else f"{name} (key set, but no adapter installed)"
         for name in clouds_with_credentials(settings)
@@ -60,9 +59,9 @@ def speakers(settings: Settings) -> list[str]:
     return names + [name for name in installed if name not in (*CLOUDS, "local")]
 
 
-def installed_providers() -> list[str]:
+def installed_providers(settings: Settings) -> list[str]:
     """Return the names of all providers that have an adapter, alphabetically."""
-    return sorted(point.name.lower() for point in entry_points(group=GROUP))
+    return sorted(offered(settings))
 
 
 def overview(settings: Settings) -> list[str]:

@@ -21,12 +21,26 @@ GROUP = "sayna.providers"
 ALIASES = {"microsoft-azure": "azure"}
 CLOUDS = ("deepgram", "elevenlabs", "cartesia", "azure", "google")
 """Vendors whose names are part of the public API, whether or not their adapter is installed."""
+SWITCHED: Mapping[str, Callable[[Settings], bool]] = {
+    "tones": lambda settings: settings.providers.tones
+}
+"""Providers that a setting offers; while it is off, their names mean nothing here."""
 
 
 def canonical(name: str) -> str:
     """Fold case and aliases: `Microsoft-Azure` is `azure`."""
     lowered = name.lower()
     return ALIASES.get(lowered, lowered)
+
+
+def offered(settings: Settings) -> dict[str, EntryPoint]:
+    """Return every installed provider by its canonical name, without those switched off."""
+    found = {point.name.lower(): point for point in entry_points(group=GROUP)}
+    return {name: found[name] for name in found if SWITCHED.get(name, _always)(settings)}
+
+
+def _always(_settings: Settings) -> bool:
+    return True
 
 
 class Registry:
@@ -101,7 +115,7 @@ class Registry:
 @asynccontextmanager
 async def open_registry(settings: Settings) -> AsyncGenerator[Registry, None]:
     """Find every installed provider; open none yet. Those opened later close with the block."""
-    registry = Registry(settings, {p.name.lower(): p for p in entry_points(group=GROUP)})
+    registry = Registry(settings, offered(settings))
     async with asyncio.TaskGroup() as tasks:
         keeper = tasks.create_task(registry.keep(), name="providers")
         try:

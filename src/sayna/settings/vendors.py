@@ -145,6 +145,14 @@ class Providers(Section):
     tones: Annotated[Flag, Env("TONES_PROVIDER")] = False
     """Offer the provider `tones`, which sings every text as beeps; for tests and demonstrations."""
 
+    tones_final_gap_ms: Annotated[Whole, Env("TONES_FINAL_GAP_MS"), Field(ge=100, le=600_000)] = 300
+    """Silence after which what the provider `tones` heard is final, ms."""
+
+    tones_speech_final_gap_ms: Annotated[
+        Whole, Env("TONES_SPEECH_FINAL_GAP_MS"), Field(ge=100, le=600_000)
+    ] = 800
+    """Silence after which the provider `tones` takes the speech to be over, ms."""
+
     deepgram: DeepgramEndpoints = DeepgramEndpoints()
     """Where Deepgram is reached."""
 

@@ -1,0 +1,138 @@
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from sayna.errors import (
+    ConnectionFailed,
+    NetworkFailed,
+    ProviderError,
+    ProviderRefused,
+    ProviderTimeout,
+)
+from sayna.providers.tones.faults import FaultLedger
+from sayna.providers.tones.faulty_synthesizer import ODD_SIZES, FaultySynthesizer
+from sayna.providers.tones.synthesizer import TonesSynthesizer
+from sayna.speech.options import SynthesizerOptions
+from sayna.speech.protocols import Versioned
+
+TEXT = "one two three four five"
+LIMIT_S = 10.0
+
+
+class Waits:
+    """Remembers for how long somebody wanted to wait, and lets them go on at once."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+def open_voice(
+    model: str,
+    sleep: Callable[[float], Awaitable[None]],
+    ledger: FaultLedger | None = None,
+    audio_format: str = "linear16",
+) -> FaultySynthesizer:
+    options = SynthesizerOptions("tones", sample_rate=8_000, audio_format=audio_format)
+    plan = (ledger or FaultLedger()).plan("tts", model)
+    return FaultySynthesizer(TonesSynthesizer(options), plan, LIMIT_S, sleep)
+
+
+async def spoken(voice: FaultySynthesizer, text: str = TEXT) -> tuple[list[bytes], str]:
+    """Return the chunks that came, and the name of the error that ended them."""
+    chunks: list[bytes] = []
+    try:
+        async for chunk in voice.speak(text):
+            chunks.append(chunk)  # noqa: PERF401 - those before the error count
+    except ProviderError as error:
+        return chunks, type(error).__name__
+    return chunks, ""
+
+
+async def whole(audio_format: str = "linear16") -> list[bytes]:
+    options = SynthesizerOptions("tones", sample_rate=8_000, audio_format=audio_format)
+    return [chunk async for chunk in TonesSynthesizer(options).speak(TEXT)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("drop", ConnectionFailed),
+        ("reset", NetworkFailed),
+        ("garbage", ProviderRefused),
+        ("status:503", ProviderRefused),
+        ("stall", ProviderTimeout),
+        ("half-open", ProviderTimeout),
+    ],
+)
+async def test_a_failure_comes_at_its_place(fault: str, kind: type[ProviderError]) -> None:
+    waits, usual = Waits(), await whole()
+    assert await spoken(open_voice(fault, waits.sleep)) == ([], kind.__name__)
+    assert await spoken(open_voice(f"{fault}@2w", waits.sleep)) == (usual[:2], kind.__name__)
+    chunks, error = await spoken(open_voice(f"{fault}@400ms", waits.sleep))
+    assert (b"".join(chunks), error) == (b"".join(usual)[: 400 * 16], kind.__name__)
+
+
+async def test_the_header_of_a_file_is_no_audio() -> None:
+    chunks, _ = await spoken(open_voice("drop@100ms", Waits().sleep, audio_format="wav"))
+    assert sum(map(len, chunks)) == 44 + 100 * 16
+
+
+async def test_a_place_behind_the_end_is_never_reached() -> None:
+    assert await spoken(open_voice("drop@6w", Waits().sleep)) == (await whole(), "")
+
+
+async def test_a_count_spans_utterances_and_voices() -> None:
+    ledger, sleep = FaultLedger(), Waits().sleep
+    voice = open_voice("drop@1w*2", sleep, ledger)
+    assert (await spoken(voice))[1] == "ConnectionFailed"
+    assert (await spoken(open_voice("drop@1w*2", sleep, ledger)))[1] == "ConnectionFailed"
+    assert await spoken(voice) == (await whole(), "")
+
+
+async def test_a_stall_lasts_as_long_as_it_says() -> None:
+    waits = Waits()
+    assert await spoken(open_voice("stall:1500ms@2w", waits.sleep)) == (await whole(), "")
+    assert waits.seconds == [1.5]
+
+
+async def test_a_slow_first_byte_comes_later_in_each_utterance() -> None:
+    waits = Waits()
+    voice = open_voice("slow-first-byte:800ms", waits.sleep)
+    for _ in range(2):
+        assert await spoken(voice) == (await whole(), "")
+    assert waits.seconds == [0.8, 0.8]
+
+
+async def test_no_silence_is_borne_for_longer_than_the_limit() -> None:
+    waits = Waits()
+    assert (await spoken(open_voice("stall:60s", waits.sleep)))[1] == "ProviderTimeout"
+    assert waits.seconds == [LIMIT_S]
+
+
+async def test_a_half_open_voice_never_speaks_again_and_a_stalled_one_does() -> None:
+    waits = Waits()
+    gone, stalled = open_voice("half-open*1", waits.sleep), open_voice("stall*1", waits.sleep)
+    for voice in (gone, stalled):
+        assert (await spoken(voice))[1] == "ProviderTimeout"
+    assert (await spoken(gone))[1] == "ProviderTimeout"
+    assert await spoken(stalled) == (await whole(), "")
+
+
+async def test_odd_chunks_have_odd_sizes_and_the_same_audio() -> None:
+    chunks, _ = await spoken(open_voice("odd-chunks", Waits().sleep))
+    assert b"".join(chunks) == b"".join(await whole())
+    assert [len(chunk) for chunk in chunks[:4]] == list(ODD_SIZES[:4])
+    assert any(len(chunk) % 2 for chunk in chunks)
+
+
+async def test_a_text_without_words_asks_nothing_of_anybody() -> None:
+    assert await spoken(open_voice("status:503", Waits().sleep), " ") == ([], "")
+
+
+def test_faulty_speech_is_never_remembered() -> None:
+    voice = open_voice("drop", Waits().sleep)
+    assert isinstance(voice, Versioned)
+    assert voice.speech_version is None
