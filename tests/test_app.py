@@ -7,6 +7,7 @@ from sayna.api.services import Drain
 from sayna.app import CannotListen, create_app, listen, open_services, render_address
 from sayna.errors import SettingsInvalid
 from sayna.settings.tree import Auth, Cache, Settings
+from sayna.speech.protocols import AudioFormat
 
 
 def test_an_address_that_is_taken_is_one_clear_error() -> None:
@@ -52,3 +53,14 @@ async def test_hooks_of_an_earlier_run_are_there_from_the_start(tmp_path: Path) 
         assert [hook.host for hook in services.hooks.hooks] == ["a"]
         assert services.authenticator is None
         assert services.settings is settings
+
+
+async def test_speech_of_an_earlier_run_is_there_again(tmp_path: Path) -> None:
+    settings = Settings(cache=Cache(path=tmp_path))
+    key = "ab" * 32
+    async with open_services(settings, Drain()) as services:
+        services.speech.keep(key, b"sound", AudioFormat("linear16", 16_000))
+    async with open_services(settings, Drain()) as services:
+        found = await services.speech.find(key)
+    assert found is not None
+    assert found.audio == b"sound"

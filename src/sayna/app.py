@@ -25,6 +25,7 @@ from sayna.providers.registry import open_registry
 from sayna.settings.tree import Settings
 from sayna.storage.cache_folder import make_cache_folder
 from sayna.storage.hooks_file import Hook, HooksFile
+from sayna.storage.speech_cache import open_speech_cache
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +91,7 @@ async def open_services(settings: Settings, drain: Drain) -> AsyncGenerator[Serv
     async with (
         open_registry(settings) as registry,
         open_authenticator(settings.auth) as authenticator,
+        open_speech_cache(settings.cache) as speech,
     ):
         yield Services(
             settings=settings,
@@ -97,6 +99,7 @@ async def open_services(settings: Settings, drain: Drain) -> AsyncGenerator[Serv
             authenticator=authenticator,
             catalogue=Catalogue(registry, settings),
             hooks=hooks,
+            speech=speech,
             drain=drain,
         )
 

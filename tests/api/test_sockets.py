@@ -66,6 +66,21 @@ async def test_rest_openapi_and_sockets_live_on_one_port() -> None:
         assert json.loads(await client.recv())["type"] == "ready"
 
 
+async def test_tenants_do_not_hear_each_others_speech() -> None:
+    secrets = [{"id": name, "secret": f"secret-{name}"} for name in ("a", "b")]
+    settings = Settings.model_validate({"auth": {"required": True, "api_secrets": secrets}})
+    async with serve(settings) as served:
+        for tenant in ("a", "a", "b"):
+            async with connect(f"{served.url}?token=secret-{tenant}") as client:
+                await client.send(CONFIG_TEXT)
+                await client.recv()
+                await client.send('{"type":"speak","text":"hi"}')
+                while isinstance(message := await client.recv(), bytes):
+                    pass
+                assert json.loads(message)["type"] == "tts_playback_complete"
+        assert [one.spoken for one in served.provider.synthesizers] == [["hi"], [], ["hi"]]
+
+
 async def test_sockets_on_other_paths_belong_to_the_application() -> None:
     async with serve() as served:
 

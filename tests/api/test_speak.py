@@ -1,4 +1,5 @@
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from sayna.errors import (
     ProviderRefused,
     ProviderTimeout,
 )
-from sayna.settings.tree import SessionLimits, Settings
+from sayna.settings.tree import Cache, SessionLimits, Settings
 from tests.api.asgi import Answer, open_client
 from tests.fakes.scripted import ScriptedProvider, speech_of
 
@@ -156,3 +157,63 @@ async def test_a_server_without_any_provider_says_so() -> None:
         answer = await client.ask("POST", "/speak", {"text": "a"})
     assert answer.status == 500
     assert "No speech provider" in answer.json["error"]
+
+
+async def test_the_second_time_the_audio_comes_from_memory() -> None:
+    provider = ScriptedProvider()
+    body = {"text": "hello", "tts_config": CONFIG}
+    async with open_client(None, [provider]) as client:
+        answers = [await client.ask("POST", "/speak", body) for _ in range(2)]
+        changed = {"text": "hello", "tts_config": CONFIG | {"speaking_rate": 1.0001}}
+        answers.append(await client.ask("POST", "/speak", changed))
+        flat = await client.ask("POST", "/speak", {"text": "hello", "model": "m"})
+    assert [answer.headers["x-cache"] for answer in answers] == ["MISS", "HIT", "MISS"]
+    assert {answer.body for answer in answers} == {speech_of("hello")}
+    assert flat.headers["x-cache"] == "HIT"
+    assert flat.json["metadata"]["cached"] is True
+    assert [one.spoken for one in provider.synthesizers] == [["hello"], [], ["hello"], []]
+
+
+async def test_tenants_and_credentials_do_not_hear_each_others_speech() -> None:
+    secrets = [{"id": name, "secret": f"secret-{name}"} for name in ("a", "b")]
+    settings = Settings.model_validate({"auth": {"required": True, "api_secrets": secrets}})
+    provider = ScriptedProvider()
+
+    async def cache_says(tenant: str, auth: dict[str, str] | None = None) -> str:
+        body = {"text": "hello", "tts_config": CONFIG | {"auth": auth}}
+        bearer = [(b"authorization", f"Bearer secret-{tenant}".encode())]
+        answer = await client.ask("POST", "/speak", body, headers=bearer)
+        assert answer.body == speech_of("hello")
+        return answer.headers["x-cache"]
+
+    async with open_client(settings, [provider]) as client:
+        assert await cache_says("a") == "MISS"
+        assert await cache_says("b") == "MISS"
+        assert await cache_says("a", {"api_key": "own"}) == "MISS"
+        assert await cache_says("a", {"api_key": "other"}) == "MISS"
+        assert await cache_says("a") == "HIT"
+        assert await cache_says("b") == "HIT"
+        assert await cache_says("a", {"api_key": "own"}) == "HIT"
+
+
+async def test_a_failure_is_not_remembered() -> None:
+    provider = ScriptedProvider()
+    body = {"text": "hello", "tts_config": CONFIG}
+    async with open_client(None, [provider]) as client:
+        provider.speak_error = NetworkFailed("cut")
+        assert (await client.ask("POST", "/speak", body)).status == 500
+        provider.speak_error = None
+        assert (await client.ask("POST", "/speak", body)).headers["x-cache"] == "MISS"
+
+
+async def test_speech_outlives_a_restart_where_there_is_a_folder(tmp_path: Path) -> None:
+    settings = Settings(cache=Cache(path=tmp_path))
+    body = {"text": "hello", "tts_config": CONFIG}
+    said: list[tuple[str, bytes]] = []
+    for _ in range(2):
+        async with open_client(settings, [ScriptedProvider()]) as client:
+            answer = await client.ask("POST", "/speak", body)
+            said.append((answer.headers["x-cache"], answer.body))
+    assert said == [("MISS", speech_of("hello")), ("HIT", speech_of("hello"))]
+    [file] = (tmp_path / "speech").glob("??/*")
+    assert b"hello" not in file.read_bytes()

@@ -321,3 +321,43 @@ async def _attack(served: Served, frames: list[Any], rest: bytes) -> None:
             raw.writer.write(frame)
         raw.writer.write(rest)
         await settle()
+
+
+async def test_what_was_said_before_comes_again_in_frames_of_normal_size() -> None:
+    async with serve() as served:
+        served.provider.speech = lambda _text: bytes(range(250)) * 6400  # 50 s
+        heard: list[list[bytes]] = []
+        for _ in range(2):
+            async with connect(served.url) as client:
+                await configured(client)
+                await client.send('{"type":"speak","text":"a long story"}')
+                frames: list[bytes] = []
+                while isinstance(message := await said(client), bytes):
+                    frames.append(message)
+                assert message["type"] == "tts_playback_complete"
+                heard.append(frames)
+        assert heard[0] == heard[1]
+        assert {len(frame) for frame in heard[1]} == {320}
+        assert [one.spoken for one in served.provider.synthesizers] == [["a long story"], []]
+
+
+async def test_a_clear_in_the_middle_of_a_replay_ends_it() -> None:
+    async with serve() as served, connect(served.url) as client:
+        served.provider.speech = lambda _text: b"A" * 640_000
+        await configured(client)
+        await client.send('{"type":"speak","text":"long"}')
+        await speech(client)
+        await client.send('{"type":"speak","text":"long"}')
+        assert isinstance(await said(client), bytes)
+        await client.send('{"type":"clear"}')
+        await fence_behind_audio(client)
+        served.provider.speech = speech_of
+        await client.send('{"type":"speak","text":"next one"}')
+        assert await speech(client) == speech_of("next one")
+
+
+async def fence_behind_audio(client: ClientConnection) -> None:
+    """Read what was on its way until the answer to a command that came after it."""
+    await client.send('{"type":"send_message","message":"fence","role":"x"}')
+    while isinstance(message := await said(client), bytes) or message["type"] != "error":
+        pass

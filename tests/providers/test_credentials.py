@@ -1,10 +1,11 @@
+import hashlib
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from sayna.errors import InvalidProviderAuth, MissingProviderAuth, UnsupportedProvider
-from sayna.providers.credentials import is_configured, resolve_credentials
+from sayna.providers.credentials import fingerprint, is_configured, resolve_credentials
 from sayna.settings.tree import Providers, Settings
 
 NOTHING = Settings()
@@ -124,3 +125,20 @@ def test_a_third_party_provider_gets_what_it_is_given() -> None:
     assert resolve_credentials("mine", {"x": "y"}, NOTHING, known=everybody)[1] == {"x": "y"}
     assert resolve_credentials("mine", None, NOTHING, known=everybody)[1] == {}
     assert is_configured("mine", NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("provider", "credentials", "material"),
+    [
+        ("deepgram", {"api_key": "K"}, "api_key|K"),
+        ("azure", {"api_key": "K", "region": "R"}, "azure|K|R"),
+        ("google", {"credentials": "/sa.json"}, "google|/sa.json"),
+        ("google", {"credentials": '{"b": 1,"a":"2"}'}, 'google|{"a": "2", "b": 1}'),
+        ("local", {}, "local|{}"),
+        ("mine", {"z": "1", "a": "2"}, 'mine|{"a": "2", "z": "1"}'),
+    ],
+)
+def test_credentials_are_told_apart_by_a_hash_of_fixed_material(
+    provider: str, credentials: dict[str, str], material: str
+) -> None:
+    assert fingerprint(provider, credentials) == hashlib.sha256(material.encode()).hexdigest()

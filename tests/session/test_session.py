@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from sayna.errors import NetworkFailed
+from sayna.providers.cached import SpeechMemory
 from sayna.session.events import Ready, TransferProblem
 from sayna.session.loading_audio import ClipRequest
 from sayna.session.opening import SessionRequest, SttRequest, TtsRequest
@@ -14,8 +15,9 @@ from sayna.settings.tree import LiveKit, Settings
 from sayna.speech.events import Transcript
 from sayna.speech.options import Pronunciation, RecognizerOptions, SynthesizerOptions
 from sayna.speech.pronunciation import MAX_RULES
+from sayna.storage.speech_cache import SpeechCache
 from tests.fakes.scripted import ScriptedProvider, speech_of
-from tests.fakes.session import HandClock, MemoryOutlet, Shelf
+from tests.fakes.session import HandClock, MemoryOutlet, Shelf, settle
 
 DISABLED = "Audio processing is disabled. Send config message with audio=true first."
 NOT_CONFIGURED = "Voice manager not configured. Send config message with audio=true first."
@@ -41,13 +43,16 @@ class Line:
 
 
 @asynccontextmanager
-async def line(settings: Settings | None = None) -> AsyncGenerator[Line, None]:
+async def line(
+    settings: Settings | None = None, memory: SpeechMemory | None = None
+) -> AsyncGenerator[Line, None]:
     provider, outlet = ScriptedProvider(), MemoryOutlet()
     async with open_session(
         outlet=outlet,
         providers=Shelf({"scripted": provider}),
         settings=settings or Settings(),
         clock=HandClock(),
+        memory=memory,
     ) as session:
         yield Line(session, outlet, provider)
 
@@ -323,3 +328,36 @@ async def test_a_clear_tells_whether_it_was_allowed() -> None:
         one.session.speak("one", allow_interruption=False)
         await one.session.wait_spoken()
         assert not one.session.clear_now()
+
+
+async def test_what_one_session_said_another_says_from_memory_as_it_is_pronounced() -> None:
+    cache = SpeechCache(memory_bytes=100_000, memory_entries=10, ttl_s=60)
+    memory = SpeechMemory(cache, Settings())
+    spoken: list[list[str]] = []
+    for rule in ("sequel", "sequel", "S Q L"):
+        tts = TtsRequest(TTS.options, pronunciations=(Pronunciation("SQL", rule),))
+        async with line(memory=memory) as one:
+            await one.session.configure(SessionRequest(stt=STT, tts=tts))
+            one.session.speak("SQL rocks", allow_interruption=True)
+            await one.session.wait_spoken()
+        assert b"".join(one.outlet.frames) == speech_of(f"{rule} rocks")
+        assert {len(frame) for frame in one.outlet.frames} == {320}
+        assert one.outlet.completions == 1
+        spoken.append(one.provider.synthesizers[0].spoken)
+    assert spoken == [["sequel rocks"], [], ["S Q L rocks"]]
+
+
+async def test_a_cleared_text_is_made_anew() -> None:
+    cache = SpeechCache(memory_bytes=100_000, memory_entries=10, ttl_s=60)
+    async with line(memory=SpeechMemory(cache, Settings())) as one:
+        await one.session.configure(FULL)
+        one.provider.speak_gate = gate = asyncio.Event()
+        one.session.speak("a b c", allow_interruption=True)
+        await settle()
+        one.session.clear_now()
+        gate.set()
+        one.session.speak("a b c", allow_interruption=True)
+        await one.session.wait_spoken()
+        assert b"".join(one.outlet.frames) == speech_of("a b c")
+        [synthesizer] = one.provider.synthesizers
+        assert synthesizer.spoken == ["a b c", "a b c"]

@@ -5,9 +5,12 @@ import pytest
 
 from sayna.audio.wav import render_header
 from sayna.errors import NetworkFailed, ProviderMisconfigured
+from sayna.providers.cached import SpeechMemory
 from sayna.providers.registry import Registry
 from sayna.session.synthesis import SynthesisFailed, synthesize
+from sayna.settings.tree import Settings
 from sayna.speech.options import SynthesizerOptions
+from sayna.storage.speech_cache import SpeechCache
 from tests.api.asgi import Shelf
 from tests.fakes.scripted import ScriptedProvider, speech_of
 
@@ -54,3 +57,16 @@ async def test_a_provider_that_takes_too_long_is_given_up(gate: str) -> None:
     with pytest.raises(SynthesisFailed, match=r"Timeout error: no complete audio within 0\.02 s"):
         await synthesize(shelf(provider), SHORT, "a")
     assert all(synthesizer.closed for synthesizer in provider.synthesizers)
+
+
+async def test_what_was_said_before_is_told_as_such() -> None:
+    provider = ScriptedProvider()
+    cache = SpeechCache(memory_bytes=100_000, memory_entries=10, ttl_s=60)
+    memory = SpeechMemory(cache, Settings())
+    first = await synthesize(shelf(provider), OPTIONS, "hello", memory=memory)
+    again = await synthesize(shelf(provider), OPTIONS, "hello", memory=memory)
+    assert (first.cached, again.cached) == (False, True)
+    assert again.audio == first.audio == speech_of("hello")
+    assert again.audio_format == first.audio_format
+    assert provider.synthesizers[1].spoken == []
+    assert not (await synthesize(shelf(provider), OPTIONS, "hello")).cached

@@ -1,6 +1,10 @@
 from dataclasses import asdict
 
-from sayna.speech.protocols import Voice
+from sayna.speech.options import SynthesizerOptions
+from sayna.speech.protocols import Versioned, Voice
+from tests.fakes.scripted import ScriptedProvider, ScriptedSynthesizer
+
+OPTIONS = SynthesizerOptions("scripted")
 
 
 def test_a_voice_says_unknown_where_nothing_is_known_and_never_null() -> None:
@@ -12,3 +16,11 @@ def test_a_voice_says_unknown_where_nothing_is_known_and_never_null() -> None:
         "gender": "Unknown",
         "sample": "",
     }
+
+
+def test_a_synthesizer_may_but_need_not_know_its_version() -> None:
+    class Dated:
+        speech_version = "2026"
+
+    assert isinstance(Dated(), Versioned)
+    assert not isinstance(ScriptedSynthesizer(ScriptedProvider(), OPTIONS), Versioned)

@@ -9,10 +9,12 @@ from starlette.requests import HTTPConnection
 
 from sayna.auth.access import Authenticator
 from sayna.auth.identity import ANONYMOUS, Identity
+from sayna.providers.cached import SpeechMemory
 from sayna.providers.catalogue import Catalogue
 from sayna.providers.registry import Registry
 from sayna.settings.tree import Settings
 from sayna.storage.hooks_file import HooksFile
+from sayna.storage.speech_cache import SpeechCache
 
 IDENTITY_KEY = "sayna.identity"
 """Where the authentication middleware leaves the caller's identity in the ASGI scope."""
@@ -37,7 +39,12 @@ class Services:
     """None: authentication is off."""
     catalogue: Catalogue
     hooks: HooksFile
+    speech: SpeechCache
     drain: Drain = field(default_factory=Drain)
+
+    def memory_of(self, caller: Identity) -> SpeechMemory:
+        """Return what was said before, as far as a caller may hear it again."""
+        return SpeechMemory(self.speech, self.settings, caller.tenant)
 
 
 def services_of(scope: Mapping[str, Any]) -> Services:
@@ -45,11 +52,11 @@ def services_of(scope: Mapping[str, Any]) -> Services:
     return cast("Services", scope["app"].state.services)
 
 
-def current_services(connection: HTTPConnection) -> Services:
-    """Depend on the services from within a route."""
+async def current_services(connection: HTTPConnection) -> Services:
+    """Depend on the services from within a route; a coroutine, or it would be sent to a thread."""
     return services_of(connection.scope)
 
 
-def current_identity(connection: HTTPConnection) -> Identity:
+async def current_identity(connection: HTTPConnection) -> Identity:
     """Depend on the caller from within a route."""
     return cast("Identity", connection.scope.get(IDENTITY_KEY, ANONYMOUS))

@@ -39,6 +39,7 @@ from sayna.api.request_log import HEADER, choose_request_id
 from sayna.api.services import Services
 from sayna.api.ws import Connection
 from sayna.api.ws_transport import WebSocketTransport
+from sayna.auth.identity import Identity
 from sayna.session.clock import LoopClock
 
 log = structlog.get_logger(__name__)
@@ -183,13 +184,14 @@ class UpgradeProtocol(asyncio.Protocol):
     ) -> None:
         services: Services = self.application.state.services
         try:
-            refusal = await _refusal(services, upgrade)
-            if refusal is not None or self._stopping or transport.is_closing():
-                refusal = refusal or _Refusal(503, {"error": "Server is stopping"})
-                self._refuse(transport, refusal, request_id)
+            caller = await _admit(services, upgrade)
+            if isinstance(caller, Identity) and (self._stopping or transport.is_closing()):
+                caller = _Refusal(503, {"error": "Server is stopping"})
+            if isinstance(caller, _Refusal):
+                self._refuse(transport, caller, request_id)
                 return
             services.drain.sockets.add(self)
-            await self._converse(transport, upgrade, services, request_id)
+            await self._converse(transport, upgrade, services, caller, request_id)
         except Exception:
             log.exception("socket_failed")
             transport.abort()
@@ -202,14 +204,16 @@ class UpgradeProtocol(asyncio.Protocol):
         transport: asyncio.Transport,
         upgrade: _Upgrade,
         services: Services,
+        caller: Identity,
         request_id: str,
     ) -> None:
-        clock = LoopClock()
-        socket = WebSocketTransport(services.settings.session, clock)
+        clock, settings = LoopClock(), services.settings
+        memory = services.memory_of(caller)
+        socket = WebSocketTransport(settings.session, clock)
         self._connection = connection = Connection(
-            socket, providers=services.registry, settings=services.settings, clock=clock
+            socket, providers=services.registry, settings=settings, clock=clock, memory=memory
         )
-        limit = services.settings.session.max_message_bytes
+        limit = settings.session.max_message_bytes
         _switch(transport, upgrade, socket, request_id, max_message_bytes=limit)
         if self._stopping:
             connection.shutdown()
@@ -242,19 +246,19 @@ def _parse_upgrade(request: bytes) -> _Upgrade:
     return _Upgrade(method.decode("ascii"), rest.rpartition(b" ")[0], headers)
 
 
-async def _refusal(services: Services, upgrade: _Upgrade) -> _Refusal | None:
-    """Return why there will be no upgrade; None: there will be one."""
+async def _admit(services: Services, upgrade: _Upgrade) -> Identity | _Refusal:
+    """Return who wants the upgrade, or why there will be none."""
     if upgrade.method != "GET":
         return _Refusal(405, {"error": "Method Not Allowed"}, [(b"allow", b"GET,HEAD")])
     request = AccessRequest("GET", upgrade.raw_path, upgrade.query, upgrade.headers)
     try:
         async with asyncio.timeout(ADMISSION_LIMIT_S):
-            await admit(services, request)
+            caller = await admit(services, request)
     except AccessDenied as denied:
         return _Refusal(denied.status, {"error": denied.error, "message": denied.message})
     except TimeoutError:
         return _Refusal(503, {"error": "auth_service_unavailable", "message": "Timed out"})
-    return _handshake_refusal(upgrade)
+    return _handshake_refusal(upgrade) or caller
 
 
 def _handshake_refusal(upgrade: _Upgrade) -> _Refusal | None:

@@ -13,8 +13,9 @@ from starlette.responses import Response
 from sayna.api.answers import JSON_BODY, answers
 from sayna.api.errors import JsonAnswer
 from sayna.api.routing import JsonRoute
-from sayna.api.services import Services, current_services
+from sayna.api.services import Services, current_identity, current_services
 from sayna.api.speak_request import SpeakRequest, to_options, to_rules
+from sayna.auth.identity import Identity
 from sayna.errors import (
     AudioRejected,
     InvalidRequest,
@@ -71,7 +72,9 @@ class SpeechMetadata(BaseModel):
     sample_rate: int = Field(examples=[24000], description="Hz.")
     content_type: str = Field(examples=["audio/pcm"])
     bytes: int = Field(examples=[48000], description="Length of the audio before base64.")
-    cached: bool = Field(examples=[False])
+    cached: bool = Field(
+        examples=[False], description="Whether the audio was made for an earlier request."
+    )
 
 
 class SpeechAnswer(BaseModel):
@@ -89,7 +92,7 @@ HEADERS = {
     "x-audio-format": _header("What the audio really is: `linear16`, `mulaw`, `wav`, ..."),
     "x-sample-rate": _header("Hz, decimal."),
     "x-voice-id": _header("The voice; empty: the provider's default."),
-    "x-cache": _header("`HIT` or `MISS`."),
+    "x-cache": _header("`HIT`: the audio was made for an earlier request; else `MISS`."),
 }
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 
@@ -113,6 +116,7 @@ async def speak(
     body: SpeakRequest,
     request: Request,
     services: Annotated[Services, Depends(current_services)],
+    caller: Annotated[Identity, Depends(current_identity)],
 ) -> Response:
     """Return the audio of a text: raw after a `tts_config`, in JSON without one."""
     text = body.text.strip()
@@ -131,7 +135,10 @@ async def speak(
     options = to_options(provider, credentials, chosen)
     try:
         speech = await synthesize(
-            services.registry, options, Pronouncer(to_rules(chosen)).apply(text)
+            services.registry,
+            options,
+            Pronouncer(to_rules(chosen)).apply(text),
+            memory=services.memory_of(caller),
         )
     except SynthesisFailed as failed:
         if chosen.auth and blames_credentials(failed.cause):
@@ -188,7 +195,7 @@ def render_json(options: SynthesizerOptions, speech: Speech) -> Response:
         "sample_rate": speech.audio_format.sample_rate,
         "content_type": _content(speech),
         "bytes": len(speech.audio),
-        "cached": False,
+        "cached": speech.cached,
     }
     audio = base64.b64encode(speech.audio).decode()
     return JsonAnswer({"metadata": metadata, "audio": audio}, headers=_headers(options, speech))
@@ -204,5 +211,5 @@ def _headers(options: SynthesizerOptions, speech: Speech) -> dict[str, str]:
         "x-audio-format": quote(speech.audio_format.name, safe=PRINTABLE),
         "x-sample-rate": str(speech.audio_format.sample_rate),
         "x-voice-id": quote(options.voice_id or "", safe=PRINTABLE),
-        "x-cache": "MISS",
+        "x-cache": "HIT" if speech.cached else "MISS",
     }

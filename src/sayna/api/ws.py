@@ -27,6 +27,7 @@ from sayna.api.messages import (
 from sayna.api.phone_numbers import InvalidPhoneNumber, parse_phone_number
 from sayna.api.ws_commands import AudioBurst, CommandQueue, Item
 from sayna.api.ws_transport import WebSocketTransport
+from sayna.providers.cached import SpeechMemory
 from sayna.session.clock import Clock
 from sayna.session.events import Problem
 from sayna.session.opening import Providers
@@ -50,6 +51,7 @@ class Connection:
 
     Args:
         transport: the client's WebSocket; nobody else reads or writes it.
+        memory: what this client may hear again; None: everything is made anew.
     """
 
     def __init__(
@@ -59,11 +61,13 @@ class Connection:
         providers: Providers,
         settings: Settings,
         clock: Clock,
+        memory: SpeechMemory | None = None,
     ) -> None:
         self._transport = transport
         self._providers = providers
         self._settings = settings
         self._clock = clock
+        self._memory = memory
         self._queue = CommandQueue()
         self._session: Session | None = None
         self._hear: Callable[[bytes], None] | None = None  # None: audio has to queue up
@@ -126,6 +130,7 @@ class Connection:
                 providers=self._providers,
                 settings=self._settings,
                 clock=self._clock,
+                memory=self._memory,
             ) as session:
                 self._session = session
                 while True:

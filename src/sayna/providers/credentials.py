@@ -1,5 +1,7 @@
 """Whose key pays for a provider: the request's own, else the server's; never a mix of both."""
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -60,6 +62,25 @@ def resolve_credentials(
     return name, _server_credentials(name, settings.providers)
 
 
+def fingerprint(provider: str, credentials: Credentials) -> str:
+    """Return what tells credentials apart without telling them: SHA-256, in hex.
+
+    Args:
+        provider: canonical name.
+        credentials: as `resolve_credentials` returns them.
+    """
+    match provider, credentials:
+        case "azure", {"api_key": key, "region": region}:
+            material = f"azure|{key}|{region}"
+        case "google", {"credentials": account}:
+            material = f"google|{_sorted_json(account)}"
+        case _, {"api_key": key} if len(credentials) == 1:
+            material = f"api_key|{key}"
+        case _:
+            material = f"{provider}|{json.dumps(dict(credentials), sort_keys=True)}"
+    return hashlib.sha256(material.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def is_configured(name: str, settings: Settings) -> bool:
     """Tell whether the server itself can use a provider; those that need no key always can."""
     if name == "google":  # it may work without a setting, but nobody asked for it then
@@ -115,6 +136,14 @@ def _google_credentials(value: object) -> str:
             "google", "Auth field 'credentials' must hold the JSON itself, not the path of a file"
         )
     return value
+
+
+def _sorted_json(text: str) -> str:
+    """Return JSON with its keys in order; a path, or what else it is, as it stands."""
+    try:
+        return json.dumps(json.loads(text), sort_keys=True)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _server_credentials(name: str, providers: Providers) -> Credentials:

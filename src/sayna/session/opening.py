@@ -21,6 +21,7 @@ from sayna.errors import (
     ProviderTimeout,
     SaynaError,
 )
+from sayna.providers.cached import SpeechMemory
 from sayna.providers.credentials import resolve_credentials
 from sayna.session.clock import Clock
 from sayna.session.events import Outlet, RepeatLimit
@@ -197,8 +198,11 @@ async def open_media(
     providers: Providers,
     settings: Settings,
     clock: Clock,
+    memory: SpeechMemory | None = None,
 ) -> AsyncGenerator[Media, None]:
     """Open recognizer and synthesizer and let them work until the block ends.
+
+    With `memory`, the synthesizer remembers what it says.
 
     Raises:
         ConfigRefused: one of them could not be opened; nothing is left open then.
@@ -211,7 +215,7 @@ async def open_media(
             ConnectionFailed("Connection timeout"),
         )
         voice = _Held(
-            lambda: _open_synthesizer(providers, tts.options),
+            lambda: _open_synthesizer(providers, tts.options, memory),
             tts.options.connection_timeout_s,
             ProviderTimeout("Connection timeout"),
         )
@@ -307,11 +311,11 @@ async def _open_recognizer(
 
 @asynccontextmanager
 async def _open_synthesizer(
-    providers: Providers, options: SynthesizerOptions
+    providers: Providers, options: SynthesizerOptions, memory: SpeechMemory | None
 ) -> AsyncGenerator[Synthesizer, None]:
     provider = await providers.get(options.provider)
     async with provider.open_synthesizer(options) as synthesizer:
-        yield synthesizer
+        yield synthesizer if memory is None else memory.wrap(synthesizer, options)
 
 
 def _refusal(

@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 
 from sayna.errors import FeatureMissing, ProviderError, RoomsNotConfigured, SaynaError
+from sayna.providers.cached import SpeechMemory
 from sayna.session.clock import Clock
 from sayna.session.events import Outlet, Problem, Ready, RepeatLimit, TransferProblem
 from sayna.session.loading_audio import Clip, ClipRefused, read_clip
@@ -70,12 +71,14 @@ class Session:
         providers: Providers,
         settings: Settings,
         clock: Clock,
+        memory: SpeechMemory | None = None,
     ) -> None:
         self._stack = media
         self._outlet = outlet
         self._providers = providers
         self._settings = settings
         self._clock = clock
+        self._memory = memory
         self._repeats = RepeatLimit(clock, settings.session.repeated_error_interval_s)
         self._media: Media | None = None
         self._ready = False
@@ -210,6 +213,7 @@ class Session:
                     providers=self._providers,
                     settings=self._settings,
                     clock=self._clock,
+                    memory=self._memory,
                 )
             )
 
@@ -228,11 +232,16 @@ class Session:
 
 @asynccontextmanager
 async def open_session(
-    *, outlet: Outlet, providers: Providers, settings: Settings, clock: Clock
+    *,
+    outlet: Outlet,
+    providers: Providers,
+    settings: Settings,
+    clock: Clock,
+    memory: SpeechMemory | None = None,
 ) -> AsyncGenerator[Session, None]:
     """Hold a conversation; what its config opens is closed with the block, by the same task."""
     async with AsyncExitStack() as media:
-        yield Session(media, outlet, providers, settings, clock)
+        yield Session(media, outlet, providers, settings, clock, memory)
 
 
 def _shortened(text: str) -> str:

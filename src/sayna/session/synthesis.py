@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from sayna.audio.wav import settle_header
 from sayna.errors import ProviderError, ProviderTimeout, SaynaError
+from sayna.providers.cached import CachedSynthesizer, SpeechMemory
 from sayna.providers.registry import Registry
 from sayna.speech.options import SynthesizerOptions
-from sayna.speech.protocols import AudioFormat, Provider
+from sayna.speech.protocols import AudioFormat, Provider, Synthesizer
 
 OPENING = "Failed to create TTS provider"
 SPEAKING = "TTS synthesis error"
@@ -21,6 +22,8 @@ class Speech:
     audio: bytes
     """A `wav` file has its length in its header."""
     audio_format: AudioFormat
+    cached: bool = False
+    """It was remembered, not made now."""
 
 
 class SynthesisFailed(SaynaError):
@@ -33,10 +36,22 @@ class SynthesisFailed(SaynaError):
         self.cause = cause
 
 
-async def synthesize(registry: Registry, options: SynthesizerOptions, text: str) -> Speech:
+async def synthesize(
+    registry: Registry,
+    options: SynthesizerOptions,
+    text: str,
+    *,
+    memory: SpeechMemory | None = None,
+) -> Speech:
     """Say a text with the provider that the options name.
 
     Takes at most the sum of the options' two timeouts.
+
+    Args:
+        registry: where the provider comes from.
+        options: who says it, and how; credentials included.
+        text: what to say, pronunciations applied.
+        memory: what was said before; None: nothing is remembered.
 
     Raises:
         SynthesisFailed: the provider could not be opened, failed, or was too slow.
@@ -46,15 +61,21 @@ async def synthesize(registry: Registry, options: SynthesizerOptions, text: str)
     try:
         async with asyncio.timeout(limit_s):
             provider: Provider = await registry.get(options.provider)
-            async with provider.open_synthesizer(options) as synthesizer:
+            async with provider.open_synthesizer(options) as opened:
+                synthesizer = opened if memory is None else memory.wrap(opened, options)
                 stage = SPEAKING
                 audio = bytearray()
                 async with aclosing(synthesizer.speak(text)) as chunks:
                     async for chunk in chunks:
                         audio += chunk
-                return Speech(settle_header(bytes(audio)), synthesizer.audio_format)
+                whole = settle_header(bytes(audio))
+                return Speech(whole, synthesizer.audio_format, _was_cached(synthesizer))
     except TimeoutError:
         slow = ProviderTimeout(f"no complete audio within {limit_s:g} s", retryable=True)
         raise SynthesisFailed(stage, slow) from None
     except ProviderError as error:
         raise SynthesisFailed(stage, error) from error
+
+
+def _was_cached(synthesizer: Synthesizer) -> bool:
+    return isinstance(synthesizer, CachedSynthesizer) and synthesizer.last_outcome == "HIT"

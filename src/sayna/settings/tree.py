@@ -122,13 +122,16 @@ class Cache(Section):
     """Folder for all of it; without one, speech is cached in memory and hooks are forgotten."""
 
     ttl_seconds: Annotated[Whole, Env("CACHE_TTL_SECONDS"), Field(ge=0)] = 2_592_000
-    """Seconds that synthesized speech is kept."""
+    """Seconds that synthesized speech is kept; 0 keeps none."""
 
     memory_entries: Annotated[Whole, Env("CACHE_MEMORY_ENTRIES"), Field(ge=0)] = 5_000_000
     """Utterances that the cache in memory holds at most."""
 
     memory_bytes: Annotated[Whole, Env("CACHE_MEMORY_BYTES"), Field(ge=0)] = 500 * 2**20
-    """Bytes of audio that the cache in memory holds at most."""
+    """Bytes of audio that the cache in memory holds at most; no utterance takes over an eighth."""
+
+    disk_bytes: Annotated[Whole, Env("CACHE_DISK_BYTES"), Field(ge=0)] = 2 * 2**30
+    """Bytes of synthesized speech in the folder at most; 0 keeps speech in memory only."""
 
 
 class Rooms(Section):

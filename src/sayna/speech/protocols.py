@@ -7,7 +7,7 @@ and nothing of it outlives the block.
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sayna.speech.events import SpeechEvent
 from sayna.speech.options import RecognizerOptions, SynthesizerOptions
@@ -78,6 +78,19 @@ class Synthesizer(Protocol):
 
         Raises:
             ProviderError: the engine failed; what was yielded before stays valid.
+        """
+        ...
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """What a synthesizer may be besides: one that knows when it began to sound different."""
+
+    @property
+    def speech_version(self) -> str | None:
+        """Changes whenever equal options and text give other audio; None: never remember it.
+
+        Read once, after opening. A synthesizer without it changes with Sayna's version only.
         """
         ...
 

@@ -169,3 +169,22 @@ async def test_a_voice_whose_worker_kept_dying_speaks_again_after_a_rest(
             assert host.deaths == deaths + 1
         await host._changed.wait()
         assert await say(synthesizer, "Back again.")
+
+
+async def test_a_voice_whose_files_were_replaced_is_another_version(launch: Launch) -> None:
+    model = Path(launch.files[0][1])
+    async with speaking(launch) as (synthesizer, _):
+        before = synthesizer.speech_version
+        assert synthesizer.speech_version == before
+        retrain(model)
+        assert synthesizer.speech_version not in {before, None}
+        lose(model)
+        assert synthesizer.speech_version is None
+
+
+def retrain(model: Path) -> None:
+    model.write_bytes(model.read_bytes() + b"retrained")
+
+
+def lose(model: Path) -> None:
+    model.unlink()

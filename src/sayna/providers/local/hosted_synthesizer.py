@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from sayna.audio.convert import Outbound, check_outbound
 from sayna.errors import (
@@ -104,6 +105,15 @@ class HostedSynthesizer:
     def audio_format(self) -> AudioFormat:
         """As the options ask: everything is converted here."""
         return AudioFormat(self._options.audio_format, self._options.sample_rate)
+
+    @property
+    def speech_version(self) -> str | None:
+        """Changes when a file of the model is replaced; None when one is gone."""
+        try:
+            stamps = [Path(path).stat() for _, path in self._host.launch.files]
+        except OSError:
+            return None
+        return " ".join(f"{stamp.st_size}:{stamp.st_mtime_ns}" for stamp in stamps)
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """Yield one utterance sentence by sentence.
