@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench import first_audio
 from bench.conversations import run
 from bench.local_engines import measure
 
@@ -27,6 +28,7 @@ def main() -> int:
     if len(cores) > 1:
         os.sched_setaffinity(0, cores - {0})  # the server gets core 0 for itself
     costs = run(chosen.servers, chosen.sessions, chosen.seconds)
+    first = first_audio.run()
     os.sched_setaffinity(0, cores)
     engines = asyncio.run(measure())
     now = datetime.now(UTC)
@@ -37,6 +39,7 @@ def main() -> int:
         "python": platform.python_version(),
         "cores": len(cores),
         "costs": costs,
+        "first_audio": first,
         "local_engines": engines,
     }
     path.write_text(json.dumps(report, indent=1) + "\n")
@@ -44,6 +47,8 @@ def main() -> int:
     print(" | ".join(columns))
     for cost in costs:
         print(" | ".join(str(value) for value in cost.values()))
+    for one in first:
+        print(" | ".join(str(value) for value in one.values()))
     for what, figure in engines.items():
         print(f"{what}: {figure}")
     print(f"written to {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")

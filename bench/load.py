@@ -78,12 +78,12 @@ class Caller(WSListener):
             self.asked_at = time.perf_counter()
         self.transport.send(WSMsgType.BINARY, FRAME)
 
-    async def speak(self) -> None:
+    async def speak(self, message: bytes = SPEAK) -> None:
         """Ask for speech and wait for its end."""
         assert self.transport
         self.complete.clear()
         self.spoke_at = time.perf_counter()
-        self.transport.send(WSMsgType.TEXT, SPEAK)
+        self.transport.send(WSMsgType.TEXT, message)
         async with asyncio.timeout(10):
             await self.complete.wait()
 

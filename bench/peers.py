@@ -1,8 +1,9 @@
 """The same work on plain Python servers, to be measured beside ours: `python -m bench.peers NAME`.
 
 Each accepts `/ws`, answers the first text with `ready`, counts binary frames, sends a result every
-fiftieth and answers `speak` with a second of audio in 10 ms frames and a completion. No sessions,
-no validation, no queues: the least that a hand-written gateway could do.
+fiftieth and answers `speak` with a second of audio in 10 ms frames and a completion; aiohttp also
+answers `POST /speak`. No sessions, no validation, no queues: the least that a hand-written gateway
+could do.
 """
 
 import argparse
@@ -56,10 +57,17 @@ async def serve_aiohttp(request: web.Request) -> web.WebSocketResponse:
     return socket
 
 
+async def speak_aiohttp(request: web.Request) -> web.Response:
+    """Answer a text with a second of audio."""
+    await request.json()
+    return web.Response(body=SPEECH, content_type="audio/pcm")
+
+
 def run_aiohttp() -> None:
     """Serve on a free port and say which."""
     app = web.Application()
     app.router.add_get("/ws", serve_aiohttp)
+    app.router.add_post("/speak", speak_aiohttp)
     web.run_app(
         app,
         host="127.0.0.1",

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +49,16 @@ def write_plugin(folder: Path) -> None:
 
 
 @contextmanager
-def running(name: str, *, core: int | None) -> Generator[Measured, None, None]:
-    """Run `ours` or a peer on a free port, on one core where the machine has two."""
+def running(
+    name: str, *, core: int | None, settings: Mapping[str, str] | None = None
+) -> Generator[Measured, None, None]:
+    """Run `ours` or a peer on a free port, on one core where the machine has two.
+
+    Args:
+        name: of the server.
+        core: that it gets for itself.
+        settings: further variables of its environment.
+    """
     with TemporaryDirectory() as folder:
         write_plugin(Path(folder))
         ours = [sys.executable, "-m", "sayna", "serve", "--host", "127.0.0.1", "--port", "0"]
@@ -64,6 +72,7 @@ def running(name: str, *, core: int | None) -> Generator[Measured, None, None]:
                 "OPENBLAS_NUM_THREADS": "1",
                 "LOG_LEVEL": "warning",
                 "PYTHONUNBUFFERED": "1",
+                **(settings or {}),
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
