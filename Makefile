@@ -50,6 +50,7 @@ fast: $(STAMPS)/dev
 	$(BIN)/pytest -q -n 2 -m "not slow"
 slow: $(STAMPS)/dev
 	$(BIN)/pytest -q -m slow
+	$(BIN)/python tools/parts.py --run engines -q tests/providers/local/test_real_engines.py
 
 cover: $(STAMPS)/dev ## Which lines no fast test runs
 	$(BIN)/coverage run -m pytest -q -m "not slow"
@@ -65,6 +66,10 @@ lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
 	uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --extra local --extra client --extra build --extra dev -c requirements/runtime.txt pyproject.toml \
 	  -o requirements/dev.txt
+	uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --extra local --extra build --extra vosk --extra sherpa --extra whisper \
+	  --extra piper --extra kokoro --extra engines -c requirements/dev.txt pyproject.toml \
+	  -o requirements/engines.txt
 
 clean: ## Forget everything that `make` built here
 	rm -rf .venv .cache .parts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

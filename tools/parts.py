@@ -2,14 +2,21 @@
 
 A part that is already there is left alone. What cannot be installed here is named with its cure and
 is not an error: the tests that need it skip with the same words, and fail when CI=true.
+
+`--run engines ARGUMENTS` runs pytest in the environment of the part `engines`.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+PARTS_FOLDER = Path(".parts")
+PIP = ("-m", "pip", "install", "-q", "--disable-pip-version-check")
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,55 @@ class DebianPart:
         return f"apt-get install {self.package}"
 
 
-PARTS = (DebianPart("chromium", "chromium", "opens /docs as a real browser does"),)
+@dataclass(frozen=True)
+class PythonPart:
+    """An environment of its own for packages that are too large, or too copyleft, for .venv."""
+
+    program: str
+    lock: Path
+    used_for: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the environment is."""
+        return PARTS_FOLDER / self.program
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.folder / "bin" / "python"
+
+    @property
+    def present(self) -> bool:
+        """Tell whether it holds what the lock says."""
+        stamp = self.folder / "lock"
+        return stamp.exists() and stamp.read_text() == self._hash()
+
+    @property
+    def cure(self) -> str:
+        """Say in one command how to get it."""
+        return "make parts"
+
+    def install(self) -> None:
+        """Build it anew from the lock."""
+        python = str(self.python)
+        for command in (
+            [sys.executable, "-m", "venv", "--clear", str(self.folder)],
+            [python, *PIP, "--require-hashes", "-r", str(self.lock)],
+            [python, *PIP, "--no-deps", "--no-build-isolation", "-e", "."],
+        ):
+            subprocess.run(command, check=True)  # noqa: S603 - our own words
+        (self.folder / "lock").write_text(self._hash())
+
+    def _hash(self) -> str:
+        return hashlib.sha256(self.lock.read_bytes()).hexdigest()
+
+
+ENGINES = PythonPart(
+    "engines", Path("requirements/engines.txt"), "vosk, sherpa, whisper, piper and kokoro, for real"
+)
+DEBIAN = (DebianPart("chromium", "chromium", "opens /docs as a real browser does"),)
+PARTS = (*DEBIAN, ENGINES)
 
 
 def install(parts: Sequence[DebianPart]) -> None:
@@ -45,20 +100,43 @@ def install(parts: Sequence[DebianPart]) -> None:
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)  # noqa: S603 - our own words
 
 
-def main() -> int:
+def get() -> int:
     """Install what is missing where that is possible; report what is not."""
-    missing = [part for part in PARTS if not part.present]
-    if missing and shutil.which("apt-get") and os.geteuid() == 0:
-        print(f"Installing {', '.join(part.package for part in missing)}")
-        try:
+    missing = [part for part in DEBIAN if not part.present]
+    try:
+        if missing and shutil.which("apt-get") and os.geteuid() == 0:
+            print(f"Installing {', '.join(part.package for part in missing)}")
             install(missing)
-        except (OSError, subprocess.CalledProcessError) as error:
-            print(f"Could not install: {error}", file=sys.stderr)
+        if not ENGINES.present:
+            print(f"Building {ENGINES.folder} (a minute the first time)")
+            ENGINES.install()
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"Could not install: {error}", file=sys.stderr)
     for part in PARTS:
         if not part.present:
             print(f"missing: {part.program} ({part.used_for}); get it with: {part.cure}")
     return 0
 
 
+def run(part: PythonPart, arguments: Sequence[str]) -> int:
+    """Run pytest with a part's own packages; without the part it is a failure only in CI."""
+    if not part.present:
+        print(f"skipped: {part.program} ({part.used_for}) is missing; get it with: {part.cure}")
+        return 1 if os.environ.get("CI") == "true" else 0
+    return subprocess.run([str(part.python), "-m", "pytest", *arguments], check=False).returncode  # noqa: S603 - ours
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Get the parts, or run one."""
+    match arguments:
+        case ["--run", ENGINES.program, *rest]:
+            return run(ENGINES, rest)
+        case []:
+            return get()
+        case _:
+            print(__doc__)
+            return 2
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

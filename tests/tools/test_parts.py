@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -17,14 +18,16 @@ PRESENT = parts.DebianPart("sh", "dash", "runs scripts")
 def installed(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[parts.DebianPart]]:
     calls: list[Sequence[parts.DebianPart]] = []
     monkeypatch.setattr(parts, "install", calls.append)
+    monkeypatch.setattr(parts, "DEBIAN", (PRESENT, ABSENT))
     monkeypatch.setattr(parts, "PARTS", (PRESENT, ABSENT))
+    monkeypatch.setattr(parts.PythonPart, "present", True)
     monkeypatch.setattr(shutil, "which", {"sh": "/bin/sh", "apt-get": "/usr/bin/apt-get"}.get)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     return calls
 
 
 def test_only_what_is_missing_is_installed(installed: list[Sequence[parts.DebianPart]]) -> None:
-    assert parts.main() == 0
+    assert parts.get() == 0
     assert installed == [[ABSENT]]
 
 
@@ -34,7 +37,7 @@ def test_who_may_not_install_is_told_how(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert parts.main() == 0
+    assert parts.get() == 0
     assert installed == []
     said = capsys.readouterr().out
     assert "missing: no-such-program (opens nothing)" in said
@@ -50,7 +53,29 @@ def test_an_installation_that_fails_is_no_error(
         raise subprocess.CalledProcessError(100, "apt-get")
 
     monkeypatch.setattr(parts, "install", fail)
-    assert parts.main() == 0
+    assert parts.get() == 0
     said = capsys.readouterr()
     assert "Could not install" in said.err
     assert "missing: no-such-program" in said.out
+
+
+def test_an_environment_is_present_only_while_it_holds_what_its_lock_says(tmp_path: Path) -> None:
+    lock = tmp_path / "lock.txt"
+    lock.write_text("package==1")
+    part = parts.PythonPart(str(tmp_path / "environment"), lock, "proves something")
+    assert not part.present
+    part.folder.mkdir()
+    (part.folder / "lock").write_text(part._hash())
+    assert part.present
+    lock.write_text("package==2")
+    assert not part.present
+
+
+@pytest.mark.parametrize(("ci", "status"), [("true", 1), ("", 0)])
+def test_a_missing_environment_fails_only_in_ci(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ci: str, status: int
+) -> None:
+    monkeypatch.setattr(parts.PythonPart, "present", False)
+    monkeypatch.setenv("CI", ci)
+    assert parts.main(["--run", "engines", "tests"]) == status
+    assert "make parts" in capsys.readouterr().out
