@@ -6,12 +6,10 @@ is closed again before anybody is told.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar
-
-import structlog
+from typing import Any, Protocol
 
 from sayna.errors import (
     ConnectionFailed,
@@ -19,30 +17,27 @@ from sayna.errors import (
     ProviderError,
     ProviderMisconfigured,
     ProviderTimeout,
-    SaynaError,
 )
 from sayna.providers.cached import SpeechMemory
 from sayna.providers.credentials import resolve_credentials
 from sayna.session.clock import Clock
 from sayna.session.events import Outlet, RepeatLimit
+from sayna.session.holding import Held
 from sayna.session.listening import Listening
 from sayna.session.loading_audio import ClipRequest
 from sayna.session.protection import Protection
+from sayna.session.revival import open_reviving
 from sayna.session.speaking import Speaking, SpeakingLimits
 from sayna.settings.tree import Settings
 from sayna.speech.options import Pronunciation, RecognizerOptions, SynthesizerOptions
 from sayna.speech.pronunciation import Pronouncer, PronunciationsRefused
 from sayna.speech.protocols import Provider, Recognizer, Synthesizer
 
-log = structlog.get_logger(__name__)
-
 RECOGNIZER_LIMIT_S = 10.0
 """Seconds that a recognizer may take to open."""
 
 CLOSING_LIMIT_S = 5.0
 """Seconds that a recognizer or a synthesizer may take to close."""
-
-T = TypeVar("T")
 
 
 class ConfigRefused(InvalidRequest):
@@ -106,67 +101,6 @@ class Media:
     speaking: Speaking
 
 
-class _Held(Generic[T]):
-    """A block entered and left by a task of its own.
-
-    Args:
-        open_block: makes the context manager, whose entering may have to wait for a provider.
-        limit_s: seconds for making and entering it.
-        too_slow: what becomes of `opened` when they are over.
-    """
-
-    def __init__(
-        self,
-        open_block: Callable[[], AbstractAsyncContextManager[T]],
-        limit_s: float,
-        too_slow: ProviderError,
-    ) -> None:
-        self._open_block = open_block
-        self._limit_s = limit_s
-        self._too_slow = too_slow
-        self._release = asyncio.Event()
-        self.opened: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-
-    def release(self) -> None:
-        """Let `keep` leave the block."""
-        self._release.set()
-
-    async def keep(self) -> None:
-        """Enter the block, hold it until released or cancelled, leave it."""
-        stack = AsyncExitStack()
-        try:
-            await self._enter(stack)
-            if self.opened.exception() is None:
-                await self._release.wait()
-        finally:
-            self.opened.cancel()
-            await _leave(stack)
-
-    async def _enter(self, stack: AsyncExitStack) -> None:
-        try:
-            async with asyncio.timeout(self._limit_s):
-                value = await stack.enter_async_context(self._open_block())
-        except TimeoutError:
-            self.opened.set_exception(self._too_slow)
-        except SaynaError as error:
-            self.opened.set_exception(error)
-        except Exception:
-            log.exception("opening_failed")
-            self.opened.set_exception(ConnectionFailed("the engine failed unexpectedly"))
-        else:
-            self.opened.set_result(value)
-
-
-async def _leave(stack: AsyncExitStack) -> None:
-    try:
-        async with asyncio.timeout(CLOSING_LIMIT_S):
-            await stack.aclose()
-    except TimeoutError:
-        log.warning("closing_too_slow", limit_s=CLOSING_LIMIT_S)
-    except Exception:
-        log.exception("closing_failed")
-
-
 def resolve(request: SessionRequest, providers: Providers, settings: Settings) -> SessionRequest:
     """Return the request with canonical provider names and credentials, speech to text first.
 
@@ -209,15 +143,17 @@ async def open_media(
     """
     pronouncer = _pronouncer(tts.pronunciations)
     async with asyncio.TaskGroup() as tasks:
-        ears = _Held(
-            lambda: _open_recognizer(providers, stt.options),
+        ears = Held(
+            lambda: _open_recognizer(providers, stt.options, clock),
             RECOGNIZER_LIMIT_S,
             ConnectionFailed("Connection timeout"),
+            CLOSING_LIMIT_S,
         )
-        voice = _Held(
+        voice = Held(
             lambda: _open_synthesizer(providers, tts.options, memory),
             tts.options.connection_timeout_s,
             ProviderTimeout("Connection timeout"),
+            CLOSING_LIMIT_S,
         )
         keepers = [
             tasks.create_task(ears.keep(), name="recognizer"),
@@ -302,10 +238,12 @@ def _connect(
 
 @asynccontextmanager
 async def _open_recognizer(
-    providers: Providers, options: RecognizerOptions
+    providers: Providers, options: RecognizerOptions, clock: Clock
 ) -> AsyncGenerator[Recognizer, None]:
     provider = await providers.get(options.provider)
-    async with provider.open_recognizer(options) as recognizer:
+    async with open_reviving(
+        lambda: provider.open_recognizer(options), options, clock
+    ) as recognizer:
         yield recognizer
 
 
