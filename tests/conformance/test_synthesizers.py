@@ -68,6 +68,33 @@ async def test_two_voices_at_once_do_not_mix(provider: Provider, case: Case) -> 
         assert abs(len(together) - usual) <= 0.02 * usual
 
 
+async def test_an_utterance_made_ahead_of_its_turn_does_not_mix_with_the_present_one(
+    provider: Provider, case: Case
+) -> None:
+    async with provider.open_synthesizer(case.speaking) as synthesizer:
+        usual = (
+            len(await spoken(synthesizer, SENTENCE)),
+            len(await spoken(synthesizer, "thank you")),
+        )
+        async with aclosing(synthesizer.speak(SENTENCE)) as present:
+            first = await anext(present)
+            ahead = len(await spoken(synthesizer, "thank you"))
+            rest = [chunk async for chunk in present]
+    for together, alone in zip((len(first + b"".join(rest)), ahead), usual, strict=True):
+        assert abs(together - alone) <= 0.02 * alone
+
+
+async def test_the_present_utterance_goes_on_while_one_ahead_stands_still_and_is_closed(
+    provider: Provider, case: Case
+) -> None:
+    async with provider.open_synthesizer(case.speaking) as synthesizer:
+        usual = len(await spoken(synthesizer, SENTENCE))
+        async with aclosing(synthesizer.speak(LONG)) as ahead:
+            assert await anext(ahead)
+            assert abs(len(await spoken(synthesizer, SENTENCE)) - usual) <= 0.02 * usual
+        assert abs(len(await spoken(synthesizer, SENTENCE)) - usual) <= 0.02 * usual
+
+
 async def test_cancelling_whoever_listens_cancels_the_utterance(
     provider: Provider, case: Case
 ) -> None:

@@ -9,7 +9,8 @@
 
 Faults and delays are attributes that a test sets: `open_recognizer_error`,
 `open_synthesizer_error`, `speak_error`, `voices_error`; `open_gate` and `speak_gate` hold back
-until their event is set.
+until their event is set, `speak_gates` does so for one text. `speak_failures` are for one text
+too: one for each attempt at it, before its first audio.
 """
 
 import asyncio
@@ -96,23 +97,30 @@ class ScriptedSynthesizer:
     def audio_format(self) -> AudioFormat:
         return AudioFormat(self.options.audio_format, self.options.sample_rate)
 
+    @property
+    def max_text_chars(self) -> int | None:
+        return self._provider.max_text_chars
+
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         self.spoken.append(text)
         try:
+            if failures := self._provider.speak_failures.get(text):
+                raise failures.pop(0)
             audio = self._provider.speech(text)
             for start in range(0, len(audio), CHUNK_BYTES):
-                await self._wait_and_fail()
+                await self._wait_and_fail(text)
                 yield audio[start : start + CHUNK_BYTES]
-            await self._wait_and_fail()
+            await self._wait_and_fail(text)
         except (GeneratorExit, asyncio.CancelledError):
             self.cancelled.append(text)
             raise
         self.completed.append(text)
 
-    async def _wait_and_fail(self) -> None:
+    async def _wait_and_fail(self, text: str) -> None:
         await asyncio.sleep(0)  # as a real engine: others run between chunks
-        if self._provider.speak_gate is not None:
-            await self._provider.speak_gate.wait()
+        for gate in (self._provider.speak_gate, self._provider.speak_gates.get(text)):
+            if gate is not None:
+                await gate.wait()
         if self._provider.speak_error is not None:
             raise self._provider.speak_error
 
@@ -146,6 +154,9 @@ class ScriptedProvider:
         self.open_recognizer_error: ProviderError | None = None
         self.open_synthesizer_error: ProviderError | None = None
         self.speak_error: ProviderError | None = None
+        self.max_text_chars: int | None = None
+        self.speak_gates: dict[str, asyncio.Event] = {}
+        self.speak_failures: dict[str, list[ProviderError]] = {}
         self.voices_error: ProviderError | None = None
 
     @property

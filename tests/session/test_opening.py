@@ -25,7 +25,12 @@ from sayna.session.opening import (
 )
 from sayna.settings.tree import Settings
 from sayna.speech.options import RecognizerOptions, SynthesizerOptions
-from tests.fakes.scripted import ScriptedProvider, ScriptedRecognizer, ScriptedSynthesizer
+from tests.fakes.scripted import (
+    ScriptedProvider,
+    ScriptedRecognizer,
+    ScriptedSynthesizer,
+    speech_of,
+)
 from tests.fakes.session import HandClock, MemoryOutlet, Shelf, settle
 
 STT = SttRequest(RecognizerOptions("ears"))
@@ -70,6 +75,17 @@ async def test_both_open_and_both_close_with_the_block() -> None:
     assert house.ears.recognizers[0].audio == b"\0\0"
     assert house.ears.recognizers[0].finished
     assert house.is_closed()
+
+
+async def test_a_text_too_long_for_the_voice_is_said_in_parts_and_completes_once() -> None:
+    house = House()
+    house.voice.max_text_chars = 9
+    async with house.open() as media:
+        media.speaking.speak("Good day. How are you", allow_interruption=True)
+        await media.speaking.wait_idle()
+    assert house.voice.synthesizers[0].spoken == ["Good day.", "How are", "you"]
+    assert b"".join(house.outlet.frames) == speech_of("Good day. How are you")
+    assert house.outlet.completions == 1
 
 
 async def test_both_open_at_the_same_time() -> None:

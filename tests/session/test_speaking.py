@@ -6,6 +6,7 @@ import pytest
 
 from sayna.errors import NetworkFailed, ProviderError
 from sayna.session.events import PlaybackComplete
+from sayna.session.making import MAX_AHEAD_BYTES, RETRY_WAITS_S
 from sayna.session.protection import Protection
 from sayna.session.speaking import Speaking, SpeakingLimits
 from sayna.speech.options import Pronunciation, SynthesizerOptions
@@ -45,6 +46,11 @@ class Stage:
             task = tasks.create_task(self.speaking.run())
             yield self
             task.cancel()
+
+    def hold(self, text: str) -> asyncio.Event:
+        """Let the engine make this text only once the event is set."""
+        gate = self.provider.speak_gates[text] = asyncio.Event()
+        return gate
 
     async def idle(self) -> None:
         async with asyncio.timeout(5):
@@ -155,7 +161,7 @@ async def test_clear_stops_the_running_utterance_and_forgets_the_waiting_ones() 
         await stage.idle()
         assert len(stage.outlet.frames) == frames
         assert stage.outlet.events == []
-        assert stage.synthesizer.cancelled == ["one two three"]
+        assert stage.synthesizer.cancelled == ["one two three", "four"]
         stage.say("five")
         await stage.idle()
     assert b"".join(stage.outlet.frames[frames:]) == speech_of("five")
@@ -270,3 +276,224 @@ async def test_a_protected_utterance_that_was_asked_for_at_once_before_a_clear_i
         assert stage.speaking.clear()
         await stage.idle()
     assert b"".join(stage.outlet.frames) == speech_of("one")
+
+
+async def test_the_next_utterance_is_made_while_the_present_one_is_handed_over() -> None:
+    async with Stage().running() as stage:
+        stage.outlet.block()
+        for text in ("one", "two", "three"):
+            stage.say(text)
+        await settle()
+        assert stage.synthesizer.completed == ["one", "two"]  # and no further ahead
+        assert stage.outlet.sent == []
+        stage.hold("two")
+        stage.outlet.unblock()
+        await stage.idle()
+    assert b"".join(stage.outlet.frames) == speech_of("one two three")
+    assert stage.outlet.completions == 1
+
+
+async def test_an_utterance_asked_for_while_one_sounds_is_made_at_once() -> None:
+    async with Stage().running() as stage:
+        stage.outlet.block()
+        stage.say("one")
+        await settle()
+        stage.say("two")
+        await settle()
+        assert stage.synthesizer.completed == ["one", "two"]
+
+
+async def test_nothing_is_made_ahead_before_the_present_utterance_has_begun_to_sound() -> None:
+    async with Stage().running() as stage:
+        gate = stage.hold("one")
+        stage.say("one")
+        stage.say("two")
+        await settle()
+        assert stage.synthesizer.spoken == ["one"]
+        gate.set()
+        await stage.idle()
+    assert b"".join(stage.outlet.frames) == speech_of("one two")
+
+
+async def test_the_order_is_kept_when_the_next_utterance_is_made_faster() -> None:
+    async with Stage().running() as stage:
+        stage.provider.speech = lambda text: speech_of(text) * (3 if text == "one" else 1)
+        stage.say("one")
+        await stage.outlet.wait_for(1)
+        gate = stage.hold("one")
+        for text in ("two", "three"):
+            stage.say(text)
+        await settle()
+        assert stage.synthesizer.completed == ["two"]
+        frames = len(stage.outlet.frames)
+        assert b"".join(stage.outlet.frames) == speech_of("one") * frames
+        gate.set()
+        await stage.idle()
+    assert b"".join(stage.outlet.frames) == speech_of("one") * 3 + speech_of("two three")
+    assert stage.outlet.completions == 1
+
+
+async def test_a_clear_cancels_what_is_made_ahead_at_once() -> None:
+    async with Stage().running() as stage:
+        stage.outlet.block()
+        stage.hold("two")
+        stage.say("one")
+        stage.say("two")
+        await settle()
+        assert stage.speaking.clear()
+        await asyncio.sleep(0)
+        assert stage.synthesizer.cancelled == ["two"]
+        stage.outlet.unblock()
+        stage.say("three")
+        await stage.idle()
+    assert b"".join(stage.outlet.frames) == speech_of("three")
+    assert stage.synthesizer.spoken == ["one", "two", "three"]
+    assert stage.outlet.completions == 1
+
+
+async def test_a_protected_utterance_made_ahead_survives_a_clear_and_is_made_once() -> None:
+    async with Stage().running() as stage:
+        stage.outlet.block()
+        gate = stage.hold("two")
+        stage.say("one")
+        stage.say("two", allow_interruption=False)
+        stage.say("three")
+        await settle()
+        assert stage.speaking.clear()
+        stage.outlet.unblock()
+        await settle()
+        assert not stage.speaking.clear()  # now it is the one being made
+        gate.set()
+        await stage.idle()
+    assert b"".join(stage.outlet.frames) == speech_of("two")
+    assert stage.synthesizer.spoken == ["one", "two"]
+    assert stage.outlet.completions == 1
+
+
+async def test_an_utterance_made_ahead_counts_as_waiting() -> None:
+    async with Stage().running() as stage:
+        stage.outlet.block()
+        for text in ("one", "two"):
+            stage.say(text)
+            await settle()
+        stage.say("three")
+        stage.say("four")
+        with pytest.raises(ProviderError, match="3 texts are waiting"):
+            stage.say("five")
+
+
+async def test_an_utterance_that_fails_ahead_of_its_turn_is_told_in_its_turn() -> None:
+    async with Stage().running() as stage:
+        stage.outlet.block()
+        stage.provider.speak_failures["two"] = [NetworkFailed("no")]
+        for text in ("one", "two", "three"):
+            stage.say(text)
+        await settle()
+        assert stage.synthesizer.spoken == ["one", "two"]
+        assert stage.outlet.sent == []
+        stage.outlet.unblock()
+        await stage.idle()
+    assert [type(one).__name__ for one in stage.outlet.sent] == [
+        "bytes",
+        "Problem",
+        "bytes",
+        "PlaybackComplete",
+    ]
+    assert b"".join(stage.outlet.frames) == speech_of("one three")
+
+
+async def test_waiting_for_its_turn_is_not_held_against_an_utterance() -> None:
+    stage = Stage(request_timeout_s=0.05)
+    late = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.1, late.set)
+    async with stage.running():
+        stage.outlet.block()
+        gate = stage.hold("two")
+        stage.say("one")
+        stage.say("two")
+        async with asyncio.timeout(5):
+            await late.wait()
+        gate.set()
+        stage.outlet.unblock()
+        await stage.idle()
+    assert stage.outlet.problems == []
+    assert b"".join(stage.outlet.frames) == speech_of("one two")
+
+
+async def test_an_utterance_that_stands_still_in_its_turn_is_given_up_and_the_next_is_said() -> (
+    None
+):
+    stage = Stage(request_timeout_s=0.01)
+    async with stage.running():
+        stage.hold("two")
+        for text in ("one", "two", "three"):
+            stage.say(text)
+        await stage.idle()
+    assert stage.outlet.problems == ["TTS error: Timeout error: no audio came for 0.01 s"]
+    assert stage.synthesizer.cancelled == ["two"]
+    assert b"".join(stage.outlet.frames) == speech_of("one three")
+
+
+async def test_a_retry_that_succeeds_is_not_told() -> None:
+    async with Stage().running() as stage:
+        stage.provider.speak_failures["one"] = [NetworkFailed("no", retryable=True)] * 2
+        stage.say("one")
+        for wait_s in RETRY_WAITS_S:
+            await settle()
+            stage.clock.advance(wait_s)
+        await stage.idle()
+    assert stage.outlet.problems == []
+    assert b"".join(stage.outlet.frames) == speech_of("one")
+    assert stage.outlet.completions == 1
+
+
+async def test_a_clear_ends_the_wait_for_a_retry() -> None:
+    async with Stage().running() as stage:
+        stage.provider.speak_failures["one"] = [NetworkFailed("no", retryable=True)]
+        stage.say("one")
+        await settle()
+        assert stage.speaking.clear()
+        await stage.idle()
+        stage.clock.advance(10)
+        await settle()
+    assert stage.synthesizer.spoken == ["one"]
+    assert stage.outlet.sent == []
+
+
+async def test_a_client_that_does_not_read_makes_the_engine_wait() -> None:
+    taken: list[int] = []
+
+    async with Stage().running() as stage:
+        stage.provider.speech = lambda _text: bytes(4 * MAX_AHEAD_BYTES)
+        original = stage.synthesizer.speak
+
+        async def counted(text: str) -> AsyncGenerator[bytes, None]:
+            async for piece in original(text):
+                taken.append(len(piece))
+                yield piece
+
+        stage.synthesizer.speak = counted  # type: ignore[method-assign]
+        stage.outlet.block()
+        stage.say("one")
+        stage.say("two")
+        stage.say("three")
+        for _ in range(200):
+            await settle()
+        assert 2 * MAX_AHEAD_BYTES <= sum(taken) <= 2 * MAX_AHEAD_BYTES + 3 * FRAME_BYTES
+        stage.speaking.clear()
+        await stage.idle()
+
+
+async def test_a_hundred_clears_at_any_moment_leave_nothing_of_what_was_cleared() -> None:
+    async with Stage().running() as stage:
+        for number in range(100):
+            for text in ("one", "two", "three"):
+                stage.say(text)
+            for _ in range(number % 17):
+                await asyncio.sleep(0)
+            stage.speaking.clear()
+            before = len(stage.outlet.frames)
+            stage.say("four")
+            await stage.idle()
+            assert b"".join(stage.outlet.frames[before:]) == speech_of("four")
+    assert stage.outlet.problems == []

@@ -70,3 +70,16 @@ async def test_what_was_said_before_is_told_as_such() -> None:
     assert again.audio_format == first.audio_format
     assert provider.synthesizers[1].spoken == []
     assert not (await synthesize(shelf(provider), OPTIONS, "hello")).cached
+
+
+async def test_a_text_too_long_for_the_engine_is_said_in_parts_and_remembered_whole() -> None:
+    provider = ScriptedProvider()
+    provider.max_text_chars = 9
+    cache = SpeechCache(memory_bytes=100_000, memory_entries=10, ttl_s=60)
+    memory = SpeechMemory(cache, Settings())
+    first = await synthesize(shelf(provider), OPTIONS, "Good day. How are you", memory=memory)
+    again = await synthesize(shelf(provider), OPTIONS, "Good day. How are you", memory=memory)
+    assert provider.synthesizers[0].spoken == ["Good day.", "How are", "you"]
+    assert first.audio == again.audio == speech_of("Good day. How are you")
+    assert again.cached
+    assert provider.synthesizers[1].spoken == []

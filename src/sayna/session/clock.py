@@ -44,3 +44,13 @@ class LoopClock:
     def epoch_ms(self) -> int:
         """Ask the system's calendar."""
         return time.time_ns() // 1_000_000
+
+
+async def pause(clock: Clock, seconds: float) -> None:
+    """Wait until so many seconds have passed by the clock."""
+    over = asyncio.Event()
+    alarm = clock.call_at(clock.now() + seconds, over.set)
+    try:
+        await over.wait()
+    finally:
+        alarm.cancel()

@@ -30,6 +30,7 @@ from sayna.session.revival import open_reviving
 from sayna.session.speaking import Speaking, SpeakingLimits
 from sayna.settings.tree import Settings
 from sayna.speech.options import Pronunciation, RecognizerOptions, SynthesizerOptions
+from sayna.speech.parts import in_parts
 from sayna.speech.pronunciation import Pronouncer, PronunciationsRefused
 from sayna.speech.protocols import Provider, Recognizer, Synthesizer
 
@@ -252,7 +253,8 @@ async def _open_synthesizer(
     providers: Providers, options: SynthesizerOptions, memory: SpeechMemory | None
 ) -> AsyncGenerator[Synthesizer, None]:
     provider = await providers.get(options.provider)
-    async with provider.open_synthesizer(options) as synthesizer:
+    async with provider.open_synthesizer(options) as opened:
+        synthesizer = in_parts(opened)
         yield synthesizer if memory is None else memory.wrap(synthesizer, options)
 
 

@@ -9,6 +9,7 @@ from sayna.errors import ProviderError, ProviderTimeout, SaynaError
 from sayna.providers.cached import CachedSynthesizer, SpeechMemory
 from sayna.providers.registry import Registry
 from sayna.speech.options import SynthesizerOptions
+from sayna.speech.parts import in_parts
 from sayna.speech.protocols import AudioFormat, Provider, Synthesizer
 
 OPENING = "Failed to create TTS provider"
@@ -62,7 +63,8 @@ async def synthesize(
         async with asyncio.timeout(limit_s):
             provider: Provider = await registry.get(options.provider)
             async with provider.open_synthesizer(options) as opened:
-                synthesizer = opened if memory is None else memory.wrap(opened, options)
+                voice = in_parts(opened)
+                synthesizer = voice if memory is None else memory.wrap(voice, options)
                 stage = SPEAKING
                 audio = bytearray()
                 async with aclosing(synthesizer.speak(text)) as chunks:

@@ -64,7 +64,11 @@ class Recognizer(Protocol):
 
 
 class Synthesizer(Protocol):
-    """One session's voice: text in, audio out, one utterance at a time."""
+    """One session's voice: text in, audio out.
+
+    At most two utterances are made at a time: the one that is being said and, ahead of its turn,
+    the next. Neither may need the other to be read on: either may be left standing for minutes.
+    """
 
     @property
     def audio_format(self) -> AudioFormat:
@@ -77,7 +81,8 @@ class Synthesizer(Protocol):
         Chunks are of any size; the session cuts them. `wav` chunks form one file.
 
         Raises:
-            ProviderError: the engine failed; what was yielded before stays valid.
+            ProviderError: the engine failed; what was yielded before stays valid. When nothing
+                was yielded and the error is `retryable`, the session asks again.
         """
         ...
 
@@ -91,6 +96,23 @@ class Versioned(Protocol):
         """Changes whenever equal options and text give other audio; None: never remember it.
 
         Read once, after opening. A synthesizer without it changes with Sayna's version only.
+        """
+        ...
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """What a synthesizer may be besides: one that takes no long texts at once.
+
+    A longer text is cut at the ends of sentences, and `speak` is called for one part after the
+    other. Of `wav`, each part then has a header of 44 bytes, that of a stream of unknown length.
+    """
+
+    @property
+    def max_text_chars(self) -> int | None:
+        """The most characters that `speak` takes, 1 or more; None: any number.
+
+        Read once, after opening. A synthesizer without it takes any number.
         """
         ...
 

@@ -1,0 +1,114 @@
+"""One utterance while it is made, ahead of its turn or in it: bounded, tried again, cancellable.
+
+Speaking --begin--> Making --speak--> Synthesizer
+    ^                  |
+    `----next_piece----'   at most MAX_AHEAD_BYTES and one piece wait here
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from sayna.errors import ProviderError
+from sayna.session.clock import Clock, pause
+
+MAX_AHEAD_BYTES = 256 * 1024
+"""Of audio that waits for its turn; once there is as much, the engine is asked for no more."""
+
+RETRY_WAITS_S = (0.1, 0.5)
+"""Seconds before each further attempt at an utterance of which nothing was heard yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One text that was asked to be said."""
+
+    text: str
+    protected: bool
+    generation: int
+    """How many clears came before it."""
+
+
+class Making:
+    """One utterance being made.
+
+    Args:
+        utterance: what is said.
+        speak: begins to make it; called again when it failed before its first audio.
+        clock: what the waits between attempts are measured by.
+    """
+
+    def __init__(
+        self,
+        utterance: Utterance,
+        speak: Callable[[], AsyncGenerator[bytes, None]],
+        clock: Clock,
+    ) -> None:
+        self.utterance = utterance
+        self.begun = False
+        """Some audio was made."""
+        self._speak = speak
+        self._clock = clock
+        self._pieces: deque[bytes] = deque()  # at most MAX_AHEAD_BYTES and one piece
+        self._waiting_bytes = 0
+        self._room = asyncio.Event()
+        self._news = asyncio.Event()
+        self._ended = False
+        self._error: Exception | None = None
+
+    async def make(self) -> None:
+        """Make all of it, unless cancelled. What goes wrong is told by `next_piece`."""
+        try:
+            await self._try_repeatedly()
+        except Exception as error:  # noqa: BLE001 - it is raised again when its turn comes
+            self._error = error
+        finally:
+            self._ended = True
+            self._news.set()
+
+    async def next_piece(self) -> bytes | None:
+        """Wait for more of the audio; None: that was all.
+
+        Raises:
+            Exception: whatever the synthesizer raised, behind the audio that came before it.
+        """
+        while not self._pieces:
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                return None
+            self._news.clear()
+            await self._news.wait()
+        piece = self._pieces.popleft()
+        self._waiting_bytes -= len(piece)
+        self._room.set()
+        return piece
+
+    async def _try_repeatedly(self) -> None:
+        for wait_s in (*RETRY_WAITS_S, None):
+            try:
+                await self._try()
+            except ProviderError as error:
+                if wait_s is None or self.begun or not error.retryable:
+                    raise
+            else:
+                return
+            await pause(self._clock, wait_s)
+
+    async def _try(self) -> None:
+        async with aclosing(self._speak()) as pieces:
+            async for piece in pieces:
+                if piece:
+                    await self._keep(piece)
+
+    async def _keep(self, piece: bytes) -> None:
+        self.begun = True
+        self._pieces.append(piece)
+        self._waiting_bytes += len(piece)
+        self._news.set()
+        await asyncio.sleep(0)  # whoever waits for it has it before the engine goes on
+        while self._waiting_bytes >= MAX_AHEAD_BYTES:
+            self._room.clear()
+            await self._room.wait()
