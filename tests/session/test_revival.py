@@ -20,6 +20,7 @@ from sayna.session import revival
 from sayna.session.opening import SessionRequest, SttRequest, TtsRequest
 from sayna.session.revival import (
     BACKOFF_S,
+    MAX_KEPT_BYTES,
     STEADY_S,
     RevivingRecognizer,
     Tail,
@@ -433,6 +434,13 @@ def test_a_replay_begins_with_a_whole_frame_of_all_channels() -> None:
     tail.forget()
     assert tail.messages() == []
     assert len(tail) == 0
+
+
+def test_absurd_rates_and_channels_buy_no_memory() -> None:
+    tail = Tail(replace(OPTIONS, sample_rate=2**32 - 1, channels=2**16 - 1))
+    for _ in range(5):
+        tail.push(bytes(MAX_KEPT_BYTES // 2))
+    assert len(tail) == MAX_KEPT_BYTES
 
 
 def test_audio_of_unknown_duration_is_not_kept() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from sayna.errors import NetworkFailed, ProviderError
 from sayna.session.events import PlaybackComplete
-from sayna.session.making import MAX_AHEAD_BYTES, RETRY_WAITS_S
+from sayna.session.making import MAX_AHEAD_BYTES, RETRY_WAITS_S, Utterance
 from sayna.session.protection import Protection
 from sayna.session.speaking import Speaking, SpeakingLimits
 from sayna.speech.options import Pronunciation, SynthesizerOptions
@@ -497,3 +497,13 @@ async def test_a_hundred_clears_at_any_moment_leave_nothing_of_what_was_cleared(
             await stage.idle()
             assert b"".join(stage.outlet.frames[before:]) == speech_of("four")
     assert stage.outlet.problems == []
+
+
+async def test_a_frame_that_was_made_before_a_clear_is_never_handed_over() -> None:
+    stage = Stage()
+    stale = Utterance("one", protected=False, generation=0)
+    stage.speaking._play_frame(b"ab", stale)
+    assert stage.speaking.clear()
+    stage.speaking._play_frame(b"cd", stale)
+    stage.speaking._play_frame(b"ef", Utterance("two", protected=False, generation=1))
+    assert stage.outlet.frames == [b"ab", b"ef"]

@@ -35,6 +35,9 @@ log = structlog.get_logger(__name__)
 KEPT_S = 2
 """Seconds of audio kept for an engine that has to hear it again."""
 
+MAX_KEPT_BYTES = 2**20
+"""However much a second may be: rate and channels are the client's own words."""
+
 BACKOFF_S = (0.1, 0.5, 2.0)
 """Pauses before each attempt to open an engine again; after the last one it is given up."""
 
@@ -60,7 +63,7 @@ OpenRecognizer = Callable[[], AbstractAsyncContextManager[Recognizer]]
 
 
 class Tail:
-    """The end of a stream of audio, bounded by duration; the oldest messages are dropped.
+    """The end of a stream of audio, bounded by duration and size; the oldest messages go first.
 
     Audio whose duration its size does not tell is not kept: an engine could not make sense of it
     from the middle on.
@@ -69,7 +72,8 @@ class Tail:
     def __init__(self, options: RecognizerOptions) -> None:
         self._frame_bytes = (sample_bytes(options.encoding) or 0) * options.channels
         self._bytes_per_ms = self._frame_bytes * options.sample_rate / 1000
-        self._max_bytes = max(0, KEPT_S * options.sample_rate * self._frame_bytes)
+        kept_bytes = min(KEPT_S * options.sample_rate * self._frame_bytes, MAX_KEPT_BYTES)
+        self._max_bytes = max(0, kept_bytes)
         self._messages: deque[bytes] = deque()
         self._bytes = 0
         self._begins = 0  # bytes of the stream before it
