@@ -117,6 +117,48 @@ class Limited(Protocol):
         ...
 
 
+@runtime_checkable
+class TextStreaming(Protocol):
+    """What a synthesizer may be besides: one that takes a text while it is still being written.
+
+    For one without it, the session waits for the end of each sentence and has that spoken.
+    """
+
+    def speak_stream(self, texts: AsyncIterator[str]) -> AsyncGenerator[bytes, None]:
+        """Yield the audio of one utterance; `aclose()` cancels it at once.
+
+        Args:
+            texts: pieces that together are the text, with all its blanks; they may end within a
+                word, and minutes may pass before the next. None is blank all through, except
+                behind one that is not. After a failure before the first audio the session
+                begins again and passes all pieces once more.
+
+        Raises:
+            ProviderError: as `speak` does.
+        """
+        ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """What a recognizer or a synthesizer may be besides: one whose silence means something.
+
+    A synthesizer is stuck when a chunk is this late; a recognizer, when audio was sent this long
+    ago and `signs_of_life` has not changed since. Either is treated as dead then. Without it, a
+    synthesizer is stuck after the session's `request_timeout`, and a recognizer is never.
+    """
+
+    @property
+    def stall_limit_s(self) -> float | None:
+        """Seconds; None: as if it were not watched. Read once, after opening."""
+        ...
+
+    @property
+    def signs_of_life(self) -> int:
+        """Changes whenever the engine has shown that it is at work. Synthesizers may keep it 0."""
+        ...
+
+
 class Provider(Protocol):
     """A speech vendor or engine: long-lived, shared by every session of the process."""
 
