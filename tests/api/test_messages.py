@@ -25,6 +25,7 @@ from sayna.session.events import (
 from sayna.session.loading_audio import ClipRequest
 from sayna.speech.events import Transcript
 from sayna.speech.options import Pronunciation, RecognizerOptions, SynthesizerOptions
+from sayna.turns.open_turn import TurnEnd
 
 STT: dict[str, Any] = {
     "provider": "Deepgram",
@@ -79,7 +80,13 @@ def test_everything_that_a_config_may_say_arrives() -> None:
     text = config(
         stream_id="s",
         audio=False,
-        stt_config={**STT, "auth": {"api_key": "k"}, "drop_while_protected": True},
+        stt_config={
+            **STT,
+            "auth": {"api_key": "k"},
+            "drop_while_protected": True,
+            "fill_forced_transcript": True,
+            "turn": {"provider_wait_ms": 900, "hard_limit_ms": None},
+        },
         tts_config={
             **TTS,
             "voice_id": "v",
@@ -106,6 +113,8 @@ def test_everything_that_a_config_may_say_arrives() -> None:
     assert request.stt is not None
     assert request.stt.auth == {"api_key": "k"}
     assert request.stt.drop_while_protected
+    assert request.stt.fill_forced_transcript
+    assert request.stt.turn == {"provider_wait_ms": 900}
     assert request.tts is not None
     assert request.tts.pronunciations == (Pronunciation("AI", "A I"),)
     assert request.tts.options == SynthesizerOptions(
@@ -187,6 +196,11 @@ def test_a_long_unknown_type_is_not_repeated_whole() -> None:
         (stt(punctuation=1), "punctuation"),
         (stt(auth="k"), "auth"),
         (stt(model=None), "model"),
+        (stt(turn=[]), "turn"),
+        (stt(turn={"provider_wait_ms": -1}), "provider_wait_ms"),
+        (stt(turn={"provider_wait_ms": 1.5}), "provider_wait_ms"),
+        (stt(turn={"hard_limit_ms": 600_001}), "hard_limit_ms"),
+        (stt(fill_forced_transcript="yes"), "fill_forced_transcript"),
         (tts(pronunciations=None), "pronunciations"),
         (tts(pronunciations=[{"word": "a"}]), "pronunciation"),
         (tts(connection_timeout=-1), "connection_timeout"),
@@ -258,6 +272,13 @@ def test_an_update_may_leave_everything_out() -> None:
     ("event", "text"),
     [
         (Ready("s", "u"), '{"type":"ready","stream_id":"s","livekit_url":"u"}'),
+        (
+            TurnEnd(Transcript("", True, True, 1.0), "a b"),
+            (
+                '{"type":"stt_result","transcript":"","is_final":true,"is_speech_final":true,'
+                '"confidence":1.0,"turn_transcript":"a b"}'
+            ),
+        ),
         (
             Ready("s", "u", ()),
             '{"type":"ready","stream_id":"s","livekit_url":"u","events":[]}',

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from sayna.errors import UnsupportedProvider
 from sayna.session.clock import Alarm
 from sayna.session.events import PlaybackComplete, Problem, SessionEvent
+from sayna.speech.events import Transcript
 from sayna.speech.protocols import Provider
+from sayna.turns.open_turn import TurnEnd
 
 EPOCH_MS = 1_700_000_000_000
 
@@ -70,6 +72,17 @@ class MemoryOutlet:
     @property
     def problems(self) -> list[str]:
         return [event.text for event in self.events if isinstance(event, Problem)]
+
+    @property
+    def heard(self) -> list[Transcript]:
+        """Every result, whether or not it ends a turn."""
+        told = (event.result if isinstance(event, TurnEnd) else event for event in self.events)
+        return [event for event in told if isinstance(event, Transcript)]
+
+    @property
+    def turns(self) -> list[str]:
+        """The text of every turn that ended."""
+        return [event.turn_text for event in self.events if isinstance(event, TurnEnd)]
 
     @property
     def completions(self) -> int:

@@ -10,11 +10,13 @@ from sayna.session.listening import MAX_HELD, Listening
 from sayna.session.protection import Protection
 from sayna.speech.events import RecognizerFault, Transcript
 from sayna.speech.options import RecognizerOptions
+from sayna.turns.open_turn import OpenTurn, TurnEnd, TurnLimits
 from tests.fakes.scripted import ScriptedRecognizer
 from tests.fakes.session import HandClock, MemoryOutlet, settle
 
 INTERIM = Transcript("what ti", confidence=0.4)
 FINAL = Transcript("what time is it", is_final=True, is_speech_final=True, confidence=0.9)
+END = TurnEnd(FINAL, "what time is it")
 
 
 class Ears:
@@ -31,6 +33,7 @@ class Ears:
             self.protection,
             self.clock,
             RepeatLimit(self.clock, 1.0),
+            OpenTurn(TurnLimits()),
             encoding=encoding,
             drop_while_protected=drop_while_protected,
         )
@@ -81,7 +84,7 @@ async def test_results_are_told_unchanged_and_in_order() -> None:
         ears.recognizer.emit(INTERIM)
         ears.recognizer.emit(FINAL)
         await ears.outlet.wait_for(2)
-    assert ears.outlet.sent == [INTERIM, FINAL]
+    assert ears.outlet.sent == [INTERIM, END]
 
 
 async def test_a_final_that_says_and_ends_nothing_is_dropped() -> None:
@@ -89,7 +92,7 @@ async def test_a_final_that_says_and_ends_nothing_is_dropped() -> None:
         ears.recognizer.emit(Transcript(" ", is_final=True))
         ears.recognizer.emit(Transcript("", is_final=True, is_speech_final=True))
         await ears.outlet.wait_for(1)
-    assert ears.outlet.sent == [Transcript("", is_final=True, is_speech_final=True)]
+    assert ears.outlet.sent == [TurnEnd(Transcript("", is_final=True, is_speech_final=True), "")]
 
 
 async def test_a_replaced_engine_is_one_error_and_the_stream_goes_on() -> None:
@@ -101,7 +104,7 @@ async def test_a_replaced_engine_is_one_error_and_the_stream_goes_on() -> None:
         await ears.outlet.wait_for(2)
     assert ears.outlet.sent == [
         Problem("STT streaming error: Connection failed: the worker died"),
-        FINAL,
+        END,
     ]
 
 
@@ -131,7 +134,7 @@ async def test_finish_lets_the_engine_say_its_last_word_without_an_error() -> No
         ears.listening.finish()
         async with asyncio.timeout(5):
             await ears.listening.wait_over()
-    assert ears.outlet.sent == [FINAL]
+    assert ears.outlet.sent == [END]
 
 
 async def test_refused_audio_is_told_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +162,7 @@ async def test_results_during_protected_speech_are_told_in_order_when_it_ends() 
         ears.clock.advance(1.9)
         assert ears.outlet.sent == []
         ears.clock.advance(0.2)
-        assert ears.outlet.sent == [INTERIM, FINAL]
+        assert ears.outlet.sent == [INTERIM, END]
         ears.recognizer.emit(INTERIM)
         await ears.outlet.wait_for(3)
 
@@ -172,7 +175,7 @@ async def test_a_result_that_comes_after_held_ones_does_not_overtake_them() -> N
         ears.clock.seconds += 2.5  # the alarm is late
         ears.recognizer.emit(FINAL)
         await ears.outlet.wait_for(2)
-    assert ears.outlet.sent == [INTERIM, FINAL]
+    assert ears.outlet.sent == [INTERIM, END]
 
 
 async def test_protection_that_grows_holds_the_results_longer() -> None:
@@ -184,7 +187,7 @@ async def test_protection_that_grows_holds_the_results_longer() -> None:
         ears.clock.advance(1.5)
         assert ears.outlet.sent == []
         ears.clock.advance(0.6)
-        assert ears.outlet.sent == [FINAL]
+        assert ears.outlet.sent == [END]
 
 
 async def test_a_clear_of_the_protection_releases_the_results() -> None:
@@ -193,7 +196,7 @@ async def test_a_clear_of_the_protection_releases_the_results() -> None:
         ears.recognizer.emit(FINAL)
         await settle()
         ears.protection.reset()
-        assert ears.outlet.sent == [FINAL]
+        assert ears.outlet.sent == [END]
 
 
 async def test_an_error_is_not_held() -> None:
@@ -227,5 +230,65 @@ async def test_held_results_are_bounded_and_lose_interims_first() -> None:
                 await settle()
         ears.listening.release()
     assert len(ears.outlet.sent) == MAX_HELD
-    assert ears.outlet.sent[0] == FINAL
+    assert ears.outlet.sent[0] == END
     assert ears.outlet.sent[-1] == Transcript(f"interim {MAX_HELD + 9}")
+
+
+async def test_a_turn_that_the_recognizer_does_not_end_is_ended_for_it() -> None:
+    ears = Ears()
+    async with ears.following():
+        ears.recognizer.emit(Transcript("a", is_final=True))
+        await settle()
+        ears.clock.advance(1.7)
+        ears.recognizer.emit(Transcript("b"))
+        await settle()
+        ears.clock.advance(1.7)
+        assert len(ears.outlet.events) == 2
+        ears.clock.advance(0.2)
+        forced = Transcript("", is_final=True, is_speech_final=True, confidence=1.0)
+        assert ears.outlet.events[2:] == [TurnEnd(forced, "a")]
+        ears.clock.advance(60)
+        assert len(ears.outlet.events) == 3
+
+
+async def test_a_turn_is_ended_while_protected_speech_is_audible() -> None:
+    ears = Ears()
+    async with ears.following():
+        ears.recognizer.emit(Transcript("a", is_final=True))
+        await settle()
+        ears.protect(5.0)
+        ears.clock.advance(1.9)
+        assert [event.is_speech_final for event in ears.outlet.heard] == [False, True]
+
+
+async def test_the_end_of_a_turn_does_not_overtake_words_that_are_held() -> None:
+    ears = Ears()
+    async with ears.following():
+        ears.protect(5.0)
+        ears.recognizer.emit(Transcript("a", is_final=True))
+        await settle()
+        ears.clock.advance(2.0)
+        assert ears.outlet.events == []
+        ears.clock.advance(3.1)
+        assert [event.is_speech_final for event in ears.outlet.heard] == [False, True]
+        assert ears.outlet.turns == ["a"]
+
+
+async def test_words_that_are_dropped_while_protected_leave_the_turn_alone() -> None:
+    ears = Ears(drop_while_protected=True)
+    async with ears.following():
+        ears.protect(5.0)
+        ears.recognizer.emit(Transcript("a", is_final=True))
+        await settle()
+        ears.clock.advance(10.0)
+        assert ears.outlet.events == []
+
+
+async def test_nobody_is_woken_for_a_turn_of_a_session_that_is_over() -> None:
+    ears = Ears()
+    async with ears.following():
+        ears.recognizer.emit(Transcript("a", is_final=True))
+        await settle()
+        ears.listening.stop_waiting()
+        ears.clock.advance(10.0)
+        assert len(ears.outlet.events) == 1

@@ -2,6 +2,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from sayna.session.events import Ready, TransferProblem
 from sayna.session.loading_audio import ClipRequest
 from sayna.session.opening import SessionRequest, SttRequest, TtsRequest
 from sayna.session.session import Session, open_session
-from sayna.settings.tree import LiveKit, Settings
+from sayna.settings.tree import LiveKit, SessionLimits, Settings, Turn
 from sayna.speech.events import Transcript
 from sayna.speech.options import Pronunciation, RecognizerOptions, SynthesizerOptions
 from sayna.speech.pronunciation import MAX_RULES
@@ -36,25 +37,28 @@ SILENT = SessionRequest(audio=False)
 class Line:
     """A session and the client's end of it."""
 
-    def __init__(self, session: Session, outlet: MemoryOutlet, provider: ScriptedProvider) -> None:
+    def __init__(
+        self, session: Session, outlet: MemoryOutlet, provider: ScriptedProvider, clock: HandClock
+    ) -> None:
         self.session = session
         self.outlet = outlet
         self.provider = provider
+        self.clock = clock
 
 
 @asynccontextmanager
 async def line(
     settings: Settings | None = None, memory: SpeechMemory | None = None
 ) -> AsyncGenerator[Line, None]:
-    provider, outlet = ScriptedProvider(), MemoryOutlet()
+    provider, outlet, clock = ScriptedProvider(), MemoryOutlet(), HandClock()
     async with open_session(
         outlet=outlet,
         providers=Shelf({"scripted": provider}),
         settings=settings or Settings(),
-        clock=HandClock(),
+        clock=clock,
         memory=memory,
     ) as session:
-        yield Line(session, outlet, provider)
+        yield Line(session, outlet, provider, clock)
 
 
 async def test_a_config_is_answered_with_ready_and_a_made_up_id() -> None:
@@ -108,6 +112,30 @@ async def test_audio_and_speech_go_through_a_ready_session() -> None:
     assert b"".join(one.outlet.frames) == speech_of("hello")
     assert one.provider.recognizers[0].closed
     assert one.provider.synthesizers[0].closed
+
+
+@pytest.mark.parametrize(
+    ("wished", "fill", "ends_after_s", "transcript"),
+    [
+        ({}, False, 3.0, ""),
+        ({"provider_wait_ms": 500}, False, 0.5, ""),
+        ({"provider_wait_ms": 9000, "hard_limit_ms": 700}, True, 0.7, "hi there"),
+    ],
+)
+async def test_a_turn_ends_as_the_config_wishes_or_else_as_the_server_is_set(
+    wished: dict[str, int], fill: bool, ends_after_s: float, transcript: str
+) -> None:
+    settings = Settings(session=SessionLimits(turn=Turn(provider_wait_ms=3000)))
+    stt = replace(STT, turn=wished, fill_forced_transcript=fill)
+    async with line(settings) as one:
+        await one.session.configure(replace(FULL, stt=stt))
+        one.provider.recognizers[0].emit(Transcript("hi there", is_final=True))
+        await settle()
+        one.clock.advance(ends_after_s - 0.001)
+        assert one.outlet.turns == []
+        one.clock.advance(0.002)
+        assert one.outlet.turns == ["hi there"]
+        assert one.outlet.heard[-1].text == transcript
 
 
 async def test_before_a_config_everything_answers_as_documented() -> None:
@@ -286,7 +314,7 @@ async def test_the_last_words_are_waited_for() -> None:
         one.session.finish_listening()
         async with asyncio.timeout(5):
             await one.session.wait_heard()
-        assert one.outlet.events[-1] == Transcript("bye", is_final=True, is_speech_final=True)
+        assert one.outlet.heard[-1] == Transcript("bye", is_final=True, is_speech_final=True)
 
 
 async def test_waiting_for_words_without_a_config_ends_at_once() -> None:

@@ -24,9 +24,11 @@ from sayna.session.loading_audio import ClipRequest
 from sayna.session.opening import SessionRequest, SttRequest, TtsRequest
 from sayna.speech.events import Transcript
 from sayna.speech.options import Pronunciation, RecognizerOptions, SynthesizerOptions
+from sayna.turns.open_turn import TurnEnd
 
 U16 = Annotated[int, Meta(ge=0, le=2**16 - 1)]
 U32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+TurnMs = Annotated[int, Meta(ge=0, le=600_000)]  # as in the settings' `session.turn`
 U64 = Annotated[int, Meta(ge=0)]  # its upper end is beyond what the decoder can compare with
 
 EventName = Literal["vad", "interruption", "failover", "recording", "call", "dtmf"]
@@ -60,6 +62,15 @@ class InvalidMessage(InvalidRequest):
     code = "INVALID_MESSAGE"
 
 
+class TurnConfig(Struct):
+    """When the caller's turn is over; what is left out is as the server is set."""
+
+    provider_wait_ms: TurnMs | None = None
+    inference_limit_ms: TurnMs | None = None
+    hard_limit_ms: TurnMs | None = None
+    duplicate_window_ms: TurnMs | None = None
+
+
 class SttConfig(Struct):
     """How the client's audio is recognized."""
 
@@ -72,6 +83,8 @@ class SttConfig(Struct):
     model: str
     auth: dict[str, Any] | None = None
     drop_while_protected: bool | None = None
+    fill_forced_transcript: bool | None = None
+    turn: TurnConfig | None = None
 
     def to_request(self) -> SttRequest:
         """Return the same, free of its spelling."""
@@ -84,7 +97,13 @@ class SttConfig(Struct):
             punctuation=self.punctuation,
             model=self.model,
         )
-        return SttRequest(options, self.auth, bool(self.drop_while_protected))
+        return SttRequest(
+            options,
+            self.auth,
+            drop_while_protected=bool(self.drop_while_protected),
+            fill_forced_transcript=bool(self.fill_forced_transcript),
+            turn={} if self.turn is None else _given_fields(self.turn),
+        )
 
 
 class PronunciationRule(Struct):
@@ -252,6 +271,9 @@ class SttResult(Struct, tag="stt_result", tag_field="type"):
     is_final: bool
     is_speech_final: bool
     confidence: Annotated[float, Meta(ge=0, le=1)]
+    turn_transcript: Annotated[
+        str | UnsetType, Meta(description="With `is_speech_final`: all that was said in the turn.")
+    ] = UNSET
 
 
 class ErrorMessage(Struct, tag="error", tag_field="type"):
@@ -349,8 +371,10 @@ def render_event(event: SessionEvent) -> bytes:
 
 def _message(event: SessionEvent) -> Message:
     match event:
-        case Transcript(text, is_final, is_speech_final, confidence):
-            return SttResult(text, is_final, is_speech_final, confidence)
+        case Transcript():
+            return SttResult(*event)
+        case TurnEnd(result, turn_text):
+            return SttResult(*result, turn_text)
         case Problem(text):
             return ErrorMessage(text)
         case PlaybackComplete(at_ms):
@@ -363,6 +387,12 @@ def _message(event: SessionEvent) -> Message:
 
 def _given(value: T | None, default: T) -> T:
     return default if value is None else value
+
+
+def _given_fields(struct: Struct) -> dict[str, int]:
+    return {
+        name: value for name, value in msgspec.structs.asdict(struct).items() if value is not None
+    }
 
 
 def _seconds(value: int | None, default: float) -> float:

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from sayna.session.clock import Clock
 from sayna.speech.events import Transcript
+from sayna.turns.open_turn import TurnEnd
 
 
 class Ready(NamedTuple):
@@ -39,7 +40,7 @@ class PlaybackComplete(NamedTuple):
     """Milliseconds since 1970."""
 
 
-SessionEvent = Ready | Transcript | Problem | TransferProblem | PlaybackComplete
+SessionEvent = Ready | Transcript | TurnEnd | Problem | TransferProblem | PlaybackComplete
 
 
 class Outlet(Protocol):

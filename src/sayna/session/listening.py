@@ -1,7 +1,8 @@
 """Audio in, to the recognizer; what it hears, to the client.
 
 `hear` is the per-frame path: a plain call that neither waits nor logs. Results that arrive while
-protected speech is audible are held and told in order when the protection ends.
+protected speech is audible are held and told in order when the protection ends. A turn that the
+recognizer does not end in time is ended here.
 """
 
 import asyncio
@@ -13,8 +14,9 @@ from sayna.errors import AudioRejected, ConnectionFailed, ProviderError
 from sayna.session.clock import Alarm, Clock
 from sayna.session.events import Backlog, Outlet, Problem, RepeatLimit
 from sayna.session.protection import Protection
-from sayna.speech.events import RecognizerFault, SpeechEvent, Transcript
+from sayna.speech.events import RecognizerFault, SpeechEvent
 from sayna.speech.protocols import Recognizer
+from sayna.turns.open_turn import OpenTurn
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,7 @@ class Listening:
         encoding: as `stt_config.encoding` names it; tells how many bytes a sample has.
         drop_while_protected: lose results during protected speech instead of holding them.
         faults: limits how often the same fault is told.
+        turn: knows when the caller's turn is over.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Listening:
         protection: Protection,
         clock: Clock,
         faults: RepeatLimit,
+        turn: OpenTurn,
         *,
         encoding: str = "linear16",
         drop_while_protected: bool = False,
@@ -48,11 +52,13 @@ class Listening:
         self._protection = protection
         self._clock = clock
         self._faults = faults
+        self._turn = turn
         self._drop = drop_while_protected
         self._sample_bytes = sample_bytes(encoding) or 1
         self._carried = b""  # the part of a sample that came without its rest
         self._held = Backlog(MAX_HELD)
         self._alarm: Alarm | None = None
+        self._turn_alarm: Alarm | None = None
         self._finishing = False
         self._deaf = False
         self._over = asyncio.Event()
@@ -108,6 +114,13 @@ class Listening:
         while self._held:
             self._outlet.tell(self._held.pop())
 
+    def stop_waiting(self) -> None:
+        """Wake up for nothing any more."""
+        for alarm in (self._alarm, self._turn_alarm):
+            if alarm is not None:
+                alarm.cancel()
+        self._alarm = self._turn_alarm = None
+
     def _whole_samples(self, audio: bytes) -> bytes:
         audio = self._carried + audio
         odd = len(audio) % self._sample_bytes
@@ -117,18 +130,38 @@ class Listening:
     def _take(self, event: SpeechEvent) -> None:
         if isinstance(event, RecognizerFault):
             self._report(f"STT streaming error: {event.text}")
-        elif event.is_final and not event.is_speech_final and not event.text.strip():
-            return  # a final without text ends nothing and says nothing
-        elif self._held or self._protection.blocks(self._clock.now()):
-            self._hold(event)
-        else:
-            self._outlet.tell(event)
-
-    def _hold(self, event: Transcript) -> None:
-        if self._drop:
             return
-        self._held.push(event)
-        self._protection_moved()
+        now = self._clock.now()
+        protected = bool(self._held) or self._protection.blocks(now)
+        if protected and self._drop:
+            return
+        if (result := self._turn.take(event, now)) is None:
+            return
+        if self._turn_alarm is None:
+            self._watch_turn()
+        if protected:
+            self._held.push(result)
+            self._protection_moved()
+        else:
+            self._outlet.tell(result)
+
+    def _watch_turn(self) -> None:
+        """Look again when the turn may be over; earlier results only move that further away."""
+        due_at = self._turn.due_at()
+        self._turn_alarm = None if due_at is None else self._clock.call_at(due_at, self._turn_due)
+
+    def _turn_due(self) -> None:
+        """End the turn if nothing new has come; that is told even while speech is protected."""
+        self._turn_alarm = None
+        now, due_at = self._clock.now(), self._turn.due_at()
+        if due_at is not None and due_at <= now:
+            forced = self._turn.force(now)
+            if self._held:
+                self._held.push(forced)
+            else:
+                self._outlet.tell(forced)
+        else:
+            self._watch_turn()
 
     def _protection_moved(self) -> None:
         """Tell what is held if nothing protects any more, else look again when it may not."""

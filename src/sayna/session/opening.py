@@ -28,11 +28,12 @@ from sayna.session.loading_audio import ClipRequest
 from sayna.session.protection import Protection
 from sayna.session.revival import open_reviving
 from sayna.session.speaking import Speaking, SpeakingLimits
-from sayna.settings.tree import Settings
+from sayna.settings.tree import Settings, Turn
 from sayna.speech.options import Pronunciation, RecognizerOptions, SynthesizerOptions
 from sayna.speech.parts import in_parts
 from sayna.speech.pronunciation import Pronouncer, PronunciationsRefused
 from sayna.speech.protocols import Provider, Recognizer, Synthesizer
+from sayna.turns.open_turn import OpenTurn, TurnLimits
 
 RECOGNIZER_LIMIT_S = 10.0
 """Seconds that a recognizer may take to open."""
@@ -68,6 +69,10 @@ class SttRequest:
     auth: Mapping[str, object] | None = field(default=None, repr=False)
     drop_while_protected: bool = False
     """Lose results during protected speech instead of holding them."""
+    fill_forced_transcript: bool = False
+    """A turn that the server ends has its text as the transcript, not only beside it."""
+    turn: Mapping[str, int] = field(default_factory=dict[str, int])
+    """What differs from the settings' `session.turn`, by the same names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +187,7 @@ async def open_media(
                 yield media
             finally:
                 media.listening.finish()
+                media.listening.stop_waiting()
                 for worker in workers:
                     worker.cancel()
                 ears.release()
@@ -221,6 +227,7 @@ def _connect(
         protection,
         clock,
         RepeatLimit(clock, limits.repeated_error_interval_s),
+        OpenTurn(_turn_limits(limits.turn, stt.turn), fill_forced=stt.fill_forced_transcript),
         encoding=stt.options.encoding,
         drop_while_protected=stt.drop_while_protected,
     )
@@ -235,6 +242,11 @@ def _connect(
         clock,
     )
     return Media(listening, speaking)
+
+
+def _turn_limits(usual: Turn, wished: Mapping[str, int]) -> TurnLimits:
+    chosen = usual.model_copy(update=dict(wished))
+    return TurnLimits(chosen.provider_wait_ms, chosen.hard_limit_ms, chosen.duplicate_window_ms)
 
 
 @asynccontextmanager

@@ -53,7 +53,7 @@ warning that names the closest one. A value that cannot be used stops the start;
 told at once, one line each. `sayna check` shows each setting in force with its source, secrets
 masked.
 
-What this version does not do yet has its settings already: cloud vendors, turns, rooms,
+What this version does not do yet has its settings already: cloud vendors, turn models, rooms,
 recordings, phone calls. They are checked now and used later.
 
 [`deploy/config.example.yaml`](../../deploy/config.example.yaml) lists all of them, ready to be

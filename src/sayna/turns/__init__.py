@@ -1,0 +1,1 @@
+"""Has the caller finished? Arithmetic only: no clock, no audio, no network."""
