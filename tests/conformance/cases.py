@@ -1,53 +1,75 @@
-"""The providers that the suite is run against, and what each needs to be put to the test.
+"""The providers of this repository that the kit's checks are run over, and what each needs."""
 
-To hold another provider to it, add a `Case` here: how to open it, what to ask of it, and, when it
-listens, how to make it hear something.
-"""
-
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Protocol, cast
 
 import pytest
+from typing_extensions import override
 
-from sayna.providers.local import open_provider
+from sayna.conformance import Case, Fault, Hearing, Speaking
+from sayna.conformance.case import SENTENCE, Speech
+from sayna.conformance.utterances import own_speech
+from sayna.errors import (
+    ConnectionFailed,
+    NetworkFailed,
+    ProviderAuthFailed,
+    ProviderError,
+    ProviderMisconfigured,
+    ProviderRefused,
+)
+from sayna.providers.local import open_provider as open_local
 from sayna.providers.tones import open_provider as open_tones
 from sayna.settings.tree import Settings
 from sayna.settings.vendors import Providers
-from sayna.speech.events import Transcript
 from sayna.speech.options import RecognizerOptions, SynthesizerOptions
-from sayna.speech.protocols import Provider, Synthesizer
-from tests.fakes.scripted import ScriptedProvider
+from sayna.speech.protocols import Provider
+from tests.conformance.reference import REFERENCE, speech_of
+from tests.fakes.scripted import ScriptedProvider, ScriptedSynthesizer
 
-SENTENCE = "please open the front door"
 MORSE = Path(__file__).parents[2] / "examples" / "morse_provider" / "morse_provider.py"
 HAS_LOCAL = all(map(find_spec, ("espeakng_loader", "pocketsphinx")))
-
-OpenProvider = Callable[[], AbstractAsyncContextManager[Provider]]
-
-
-@dataclass(frozen=True)
-class Listening:
-    """What it takes to make a provider hear `SENTENCE`."""
-
-    options: RecognizerOptions
-    speech: Callable[[Provider], Awaitable[bytes]]
-    """Audio of `SENTENCE`, in the format of the options."""
+EXACT = 0.02
 
 
-@dataclass(frozen=True)
-class Case:
-    """A provider and what is needed to put it to the test."""
+def speaking(name: str) -> Speaking:
+    """Return a voice that says the same text the same way every time."""
+    return Speaking(SynthesizerOptions(name, sample_rate=16_000), variation=EXACT)
 
-    name: str
-    open: OpenProvider
-    speaking: SynthesizerOptions
-    listening: Listening | None = None
-    """None: it only speaks."""
-    marks: tuple[pytest.MarkDecorator, ...] = ()
+
+def own_voice(name: str) -> Speech:
+    """Have a provider hear itself."""
+
+    async def speech(provider: Provider) -> bytes:
+        return await own_speech(provider, speaking(name).options, SENTENCE, 16_000)
+
+    return speech
+
+
+def tones_faults() -> Sequence[Fault]:
+    """Return what `tones` does on request; a label gives each its own counts."""
+    voice, ear = SynthesizerOptions("tones", sample_rate=16_000), RecognizerOptions("tones")
+    kinds: dict[str, tuple[type[ProviderError], bool | None]] = {
+        "drop": (ConnectionFailed, True),
+        "reset": (NetworkFailed, True),
+        "status:401": (ProviderAuthFailed, False),
+        "status:503": (ProviderError, True),
+        "garbage": (ProviderRefused, None),
+    }
+    return [
+        *(
+            Fault(name, kind, speaking=replace(voice, model=f"{name}@2w*1"), passes=True)
+            for name, (kind, _) in kinds.items()
+        ),
+        *(
+            Fault(name, kind, hearing=replace(ear, model=f"{name}@2w*1"), retryable=retryable)
+            for name, (kind, retryable) in kinds.items()
+        ),
+        Fault("nonsense", ProviderMisconfigured, speaking=replace(voice, model="no-such-fault")),
+    ]
 
 
 class _Package(Protocol):
@@ -56,58 +78,62 @@ class _Package(Protocol):
     def open_provider(self, settings: Settings) -> AbstractAsyncContextManager[Provider]: ...
 
 
-async def spoken(synthesizer: Synthesizer, text: str) -> bytes:
-    """Return all the audio of a text."""
-    return b"".join([chunk async for chunk in synthesizer.speak(text)])
-
-
-@asynccontextmanager
-async def _open_scripted() -> AsyncGenerator[Provider, None]:
-    script = [Transcript("please"), Transcript(SENTENCE, True, True, 1.0)]
-    yield ScriptedProvider(hears=script, voice_ids=["first", "second"])
-
-
-def _open_morse() -> AbstractAsyncContextManager[Provider]:
+def _open_morse(settings: Settings) -> AbstractAsyncContextManager[Provider]:
     spec = spec_from_file_location("morse_provider", MORSE)
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    return cast("_Package", module).open_provider(Settings())
+    return cast("_Package", module).open_provider(settings)
 
 
-async def _scripted_speech(_: Provider) -> bytes:
-    return bytes(3_200)
+class _Scripted(ScriptedProvider):
+    """The fake of the session's tests, which does not look at formats, with only one of them."""
+
+    @override
+    @asynccontextmanager
+    async def open_synthesizer(
+        self, options: SynthesizerOptions
+    ) -> AsyncGenerator[ScriptedSynthesizer, None]:
+        if options.audio_format != "linear16":
+            raise ProviderMisconfigured(f"audio_format {options.audio_format} is not linear16")
+        async with super().open_synthesizer(options) as synthesizer:
+            yield synthesizer
 
 
-async def _own_speech(provider: Provider) -> bytes:
-    options = SynthesizerOptions(provider.name, sample_rate=16_000)
-    async with provider.open_synthesizer(options) as synthesizer:
-        return await spoken(synthesizer, SENTENCE)
+@asynccontextmanager
+async def _open_scripted(_: Settings) -> AsyncGenerator[Provider, None]:
+    yield _Scripted(voice_ids=["first", "second"], speech=speech_of)
 
 
 CASES = (
+    REFERENCE,
     Case(
         "scripted",
         _open_scripted,
-        SynthesizerOptions("scripted", sample_rate=16_000),
-        Listening(RecognizerOptions("scripted"), _scripted_speech),
+        replace(speaking("scripted"), formats=(("linear16", 16_000), ("mp3", 24_000))),
     ),
     Case(
         "local",
-        lambda: open_provider(Settings()),
-        SynthesizerOptions("local", sample_rate=16_000),
-        Listening(RecognizerOptions("local", model="grammar:demo"), _own_speech),
-        (
-            pytest.mark.slow,
-            pytest.mark.skipif(not HAS_LOCAL, reason="pip install 'sayna[local]'"),
-        ),
+        open_local,
+        speaking("local"),
+        Hearing(RecognizerOptions("local", model="grammar:demo"), own_voice("local")),
     ),
     Case(
         "tones",
-        lambda: open_tones(Settings(providers=Providers(tones=True))),
-        SynthesizerOptions("tones", sample_rate=16_000),
-        Listening(RecognizerOptions("tones"), _own_speech),
+        open_tones,
+        speaking("tones"),
+        Hearing(RecognizerOptions("tones"), own_voice("tones")),
+        Settings(providers=Providers(tones=True)),
+        faults=tuple(tones_faults()),
     ),
-    Case("morse", _open_morse, SynthesizerOptions("morse", sample_rate=16_000)),
+    Case("morse", _open_morse, speaking("morse")),
 )
+
+
+def marks_of(case: Case) -> Sequence[pytest.MarkDecorator]:
+    """Mark what starts real engines."""
+    if case.name != "local":
+        return ()
+    reason = "pip install 'sayna[local]'"
+    return (pytest.mark.slow, pytest.mark.skipif(not HAS_LOCAL, reason=reason))

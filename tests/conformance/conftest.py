@@ -1,29 +1,17 @@
-"""Every provider of `cases.py`, open for one test at a time."""
-
-import asyncio
-from collections.abc import AsyncGenerator
+"""Every check of the kit over every provider of `cases`."""
 
 import pytest
 
-from sayna.speech.protocols import Provider
-from tests.conformance.cases import CASES, Case, Listening
+from sayna.conformance import fixtures
+from sayna.conformance.fixtures import hearing, provider, recording, speaking, wrong_credentials
+from tests.conformance.cases import CASES, marks_of
 
-PATIENCE_S = 60.0
+__all__ = ["hearing", "provider", "recording", "speaking", "wrong_credentials"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what asks for `listening` with every provider that listens, the rest with all of them."""
-    cases = [case for case in CASES if case.listening or "listening" not in metafunc.fixturenames]
-    metafunc.parametrize("case", [pytest.param(c, id=c.name, marks=c.marks) for c in cases])
+    fixtures.parametrize(metafunc, CASES, marks_of)
 
 
-@pytest.fixture
-def listening(case: Case) -> Listening:
-    assert case.listening is not None
-    return case.listening
-
-
-@pytest.fixture
-async def provider(case: Case) -> AsyncGenerator[Provider, None]:
-    async with asyncio.timeout(PATIENCE_S), case.open() as opened:
-        yield opened
+def pytest_itemcollected(item: pytest.Item) -> None:
+    fixtures.limit(item)
