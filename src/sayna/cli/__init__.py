@@ -20,6 +20,7 @@ COMMANDS = {
     "openapi": "Print the OpenAPI document.",
     "speak": "Turn text into a sound file.",
     "listen": "Turn a WAV file into text.",
+    "conformance": "Hold a speech provider to its rules.",
 }
 """Name and summary of every command: what `sayna --help` shows without importing any of them."""
 
