@@ -70,6 +70,18 @@ async def test_early_audio_is_kept_for_ten_seconds_and_then_loses_its_oldest() -
     assert [frame[0] for frame in burst.frames] == list(range(5, 15))
 
 
+@pytest.mark.parametrize("rate", [0, 1, 8000])
+async def test_a_further_config_does_not_cut_short_what_waits_already(rate: int) -> None:
+    queue = CommandQueue()
+    queue.put(config(16_000), 1)
+    queue.put(config(rate), 1)
+    for number in range(10):
+        queue.put_audio(bytes([number]) * 32_000)  # one second
+    _, _, burst = await taken(queue)
+    assert isinstance(burst, AudioBurst)
+    assert [frame[0] for frame in burst.frames] == list(range(10))
+
+
 async def test_early_audio_is_bounded_whatever_rate_is_announced() -> None:
     queue = CommandQueue()
     queue.put(config(2**32 - 1), 1)

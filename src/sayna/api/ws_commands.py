@@ -45,6 +45,7 @@ class CommandQueue:
         self._audio_bytes = 0
         self._frames = 0
         self._max_audio_bytes = round(MAX_EARLY_AUDIO_S * DEFAULT_BYTES_PER_S)
+        self._announced = False  # a config has said how fast audio comes
 
     @property
     def detains_audio(self) -> bool:
@@ -70,7 +71,10 @@ class CommandQueue:
         """
         if isinstance(item, Config):
             self._configs += 1
-            self._max_audio_bytes = _early_audio_bytes(item)
+            # A later config may well be refused: it must not cut short what another one waits for.
+            least = self._max_audio_bytes if self._announced else 0
+            self._max_audio_bytes = max(least, _early_audio_bytes(item))
+            self._announced = True
         self._add(item, size)
 
     def put_audio(self, audio: bytes) -> None:
