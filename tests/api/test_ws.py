@@ -182,6 +182,19 @@ async def test_an_error_in_the_text_keeps_its_place_among_the_answers() -> None:
         assert (await said(client))["message"].startswith("Invalid message format: ")
 
 
+@pytest.mark.parametrize("before", ["", '{"type":"config"}', '{"type":"config","audio":false}'])
+async def test_audio_that_is_refused_is_answered_in_its_turn(before: str) -> None:
+    async with serve() as served, open_raw(served.port) as raw:
+        if before:
+            await raw.send(render_frame(TEXT, before.encode()))
+            await raw.receive()
+        transfer = render_frame(TEXT, b'{"type":"sip_transfer","transfer_to":"x"}')
+        audio = bytes(640_000)  # more than is ever kept for somebody who may hear it later
+        await raw.send(transfer + render_frame(BINARY, audio) + transfer)
+        kinds = [json.loads((await raw.receive()).payload)["type"] for _ in range(3)]
+        assert kinds == ["sip_transfer_error", "error", "sip_transfer_error"]
+
+
 async def test_a_failed_config_may_be_repeated_on_the_same_connection() -> None:
     async with serve() as served, connect(served.url) as client:
         served.provider.open_synthesizer_error = NetworkFailed("no")

@@ -70,7 +70,7 @@ class Connection:
         self._memory = memory
         self._queue = CommandQueue()
         self._session: Session | None = None
-        self._hear: Callable[[bytes], None] | None = None  # None: audio has to queue up
+        self._hear: Callable[[bytes], None] | None = None  # None: audio waits its turn
         self._stop = asyncio.Event()
         self._gone = asyncio.Event()
         transport.attach(self)
@@ -134,7 +134,8 @@ class Connection:
             ) as session:
                 self._session = session
                 while True:
-                    self._hear = None if self._queue.detains_audio else session.hear
+                    direct = session.hears and not self._queue.detains_audio
+                    self._hear = session.hear if direct else None
                     item = await self._queue.get()
                     if not isinstance(item, AudioBurst):
                         await self._transport.wait_caught_up()
@@ -177,9 +178,11 @@ class Connection:
 
 async def _act(session: Session, item: Item) -> None:
     match item:
-        case AudioBurst(frames):
+        case AudioBurst(frames) if session.hears:
             for frame in frames:
                 session.hear(frame)
+        case AudioBurst():  # the oldest of it may be lost by now: refused it is all the same
+            session.refuse_audio()
         case Config():
             await session.configure(item.to_request())
         case Speak(text=text):

@@ -89,6 +89,11 @@ class Session:
         self.turn_threshold: float | None = None
         """Probability from which the turn model's verdict counts; None: the server's own."""
 
+    @property
+    def hears(self) -> bool:
+        """Whether `hear` has ears to pass audio to; else it may answer with a complaint."""
+        return self._media is not None
+
     async def configure(self, request: SessionRequest) -> None:
         """Open what the config asks for and tell `Ready`, or tell why not."""
         if self._ready:
@@ -113,9 +118,13 @@ class Session:
         if self._media is not None:
             self._media.listening.hear(audio)
         elif audio:
-            problem = NOT_CONFIGURED if self._audio else DISABLED
-            if self._repeats.allows(problem):
-                self._outlet.tell(Problem(problem))
+            self.refuse_audio()
+
+    def refuse_audio(self) -> None:
+        """Say why there is nobody to hear audio, once in a while."""
+        problem = NOT_CONFIGURED if self._audio else DISABLED
+        if self._repeats.allows(problem):
+            self._outlet.tell(Problem(problem))
 
     def speak(self, text: str, *, allow_interruption: bool) -> None:
         """Queue a text to be said."""
