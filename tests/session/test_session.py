@@ -258,7 +258,15 @@ async def test_a_failed_config_tells_only_the_fatal_reason_but_remembers_the_cli
 
 
 @pytest.mark.parametrize(
-    ("threshold", "written"), [(1.5, "1.5"), (-0.1, "-0.1"), (2.0, "2"), (1.0001, "1.0001")]
+    ("threshold", "written"),
+    [
+        (1.5, "1.5"),
+        (-0.1, "-0.1"),
+        (2.0, "2"),
+        (1.0000001, "1.0000001"),
+        (-0.00001, "-0.00001"),
+        (1e16, "10000000000000000"),
+    ],
 )
 async def test_a_threshold_out_of_range_is_an_error(threshold: float, written: str) -> None:
     async with line() as one:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import numpy as np
 import structlog
 
 from sayna.errors import FeatureMissing, ProviderError, RoomsNotConfigured, SaynaError
@@ -165,11 +166,9 @@ class Session:
     def set_turn_threshold(self, threshold: float) -> None:
         """Keep the threshold of this session's turn model."""
         if not 0.0 <= threshold <= 1.0:
-            self._outlet.tell(
-                Problem(
-                    f"Invalid turn detection threshold: {threshold:g}. Must be between 0.0 and 1.0"
-                )
-            )
+            given = np.format_float_positional(threshold, trim="-")
+            text = f"Invalid turn detection threshold: {given}. Must be between 0.0 and 1.0"
+            self._outlet.tell(Problem(text))
             return
         self.turn_threshold = threshold
 
