@@ -237,6 +237,16 @@ def test_an_unknown_event_is_refused_with_the_known_ones() -> None:
         ('{"type":"speak","text":"a","te\\u0078t":"b"}', "text"),
         (config()[:-1] + ',"audio":true,"audio":false}', "audio"),
         (stt().replace('"channels": 1', '"channels": 1, "channels": 1'), "channels"),
+        (
+            stt(turn={"x": 0}).replace('"x": 0', '"hard_limit_ms": 1, "hard_limit_ms": 2'),
+            "hard_limit_ms",
+        ),
+        (
+            tts(pronunciations=[{"word": "a", "pronunciation": "b"}, {"x": 0}]).replace(
+                '"x": 0', '"word": "a", "word": "c", "pronunciation": "b"'
+            ),
+            "word",
+        ),
     ],
 )
 def test_a_field_given_twice_is_refused(text: str, field: str) -> None:

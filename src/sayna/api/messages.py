@@ -303,7 +303,9 @@ _encoder = msgspec.json.Encoder()
 _NESTED: Mapping[str, Mapping[str, Sequence[str]]] = {
     "config": {
         "stt_config": SttConfig.__struct_encode_fields__,
+        "stt_config.turn": TurnConfig.__struct_encode_fields__,
         "tts_config": TtsConfig.__struct_encode_fields__,
+        "tts_config.pronunciations": PronunciationRule.__struct_encode_fields__,
         "livekit": LiveKitConfig.__struct_encode_fields__,
         "loading_audio": LoadingAudio.__struct_encode_fields__,
     },

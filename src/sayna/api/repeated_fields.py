@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 SEARCHED_CHARS = 4 * 2**20
 """Longer messages are not searched; no sound message is as long."""
@@ -19,7 +19,7 @@ def find_repeated_field(
     Args:
         text: a JSON object that the decoder has accepted.
         fields: those of the object itself.
-        nested: those of the objects in it, by the field that holds each.
+        nested: those of the objects in it, by the path to each or to a list of them: `a.b`.
     """
     suspicious = nested or "\\u" in text or any(text.count(f'"{name}"') > 1 for name in fields)
     if not suspicious or len(text) > SEARCHED_CHARS or _values(text) > SEARCHED_VALUES:
@@ -30,12 +30,20 @@ def find_repeated_field(
         )
     except (ValueError, RecursionError):
         return None  # in something unknown, which the decoder has skipped over
-    places: list[tuple[Any, Sequence[str]]] = [(message, fields)]
-    places += [(message.get(name), inner) for name, inner in nested.items()]
+    places: list[tuple[object, Sequence[str]]] = [(message, fields)]
+    places += [(one, inner) for path, inner in nested.items() for one in _reach(message, path)]
     for place, known in places:
         if isinstance(place, _Object) and (twice := place.twice.intersection(known)):
             return min(twice)
     return None
+
+
+def _reach(message: object, path: str) -> list[object]:
+    """Return what a path leads to: one value, or those of a list."""
+    value = message
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, _Object) else None
+    return cast("list[object]", value) if isinstance(value, list) else [value]
 
 
 def _values(text: str) -> int:
