@@ -102,11 +102,14 @@ async def test_ready_repeats_the_id_and_the_wished_events() -> None:
         (Transcript("so"), '"so","is_final":false,"is_speech_final":false,"confidence":0.0'),
         (
             Transcript("é\n", is_final=True, is_speech_final=True, confidence=1.0),
-            '"é\\n","is_final":true,"is_speech_final":true,"confidence":1.0',
+            (
+                '"é\\n","is_final":true,"is_speech_final":true,"confidence":1.0,'
+                '"turn_transcript":"é"'
+            ),
         ),
         (
             Transcript("", is_final=False, is_speech_final=True, confidence=0.25),
-            '"","is_final":false,"is_speech_final":true,"confidence":0.25',
+            ('"","is_final":false,"is_speech_final":true,"confidence":0.25,"turn_transcript":""'),
         ),
     ],
 )
