@@ -37,7 +37,8 @@ class RunningServer:
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Keep what a process needs to start and nothing that could be a setting of ours."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    needed = ("PATH", "PYTHONPATH", "HOME", "TMPDIR")
+    kept = {name: os.environ[name] for name in needed if name in os.environ}
     return kept | {"OPENBLAS_NUM_THREADS": "1"} | dict(extra)
 
 

@@ -131,11 +131,15 @@ def start_server(
             command,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **variables},
+            env={**_surroundings(), "PYTHONUNBUFFERED": "1", **variables},
             cwd=folder,
             text=True,
         )
     return ServerProcess(process, _await_port(process, folder), folder)
+
+
+def _surroundings() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:
