@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import struct
 from typing import cast
 
 import pytest
@@ -26,7 +27,15 @@ class FakeSocket:
         self.disconnects: list[bool] = []
         self.high_water: int | None = None
         self.reading = True
+        self.taken = 0
         self.underlying_transport = self
+
+    def get_extra_info(self, name: str) -> "FakeSocket":
+        assert name == "socket"
+        return self
+
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        return struct.pack("=120xQ64x", self.taken)
 
     def send(self, kind: WSMsgType, message: bytes) -> None:
         self.sent.append((kind, message))
@@ -88,6 +97,12 @@ class Wire:
     def frame(self, kind: WSMsgType, payload: bytes = b"") -> None:
         frame: WSFrame = _make_test_ws_frame(kind, payload, True, False)
         self.transport.on_ws_frame(cast("WSTransport", self.socket), frame)
+
+    def speak_for(self, seconds: int) -> None:
+        """Let time pass while the client goes on sending."""
+        for _ in range(seconds):
+            self.clock.advance(1.0)
+            self.frame(WSMsgType.BINARY, b"\0\0")
 
     @property
     def messages(self) -> list[str]:
@@ -293,3 +308,81 @@ async def test_a_close_with_a_code_that_cannot_be_is_a_violation(code: int) -> N
     with pytest.raises(WSProtocolError):
         wire.frame(WSMsgType.CLOSE, code.to_bytes(2, "big"))
     assert wire.listener.ends == 1
+
+
+async def test_a_client_that_sends_but_takes_nothing_for_a_minute_is_cut_off() -> None:
+    wire = Wire()
+    wire.transport.pause_writing()
+    wire.speak_for(59)
+    assert wire.listener.ends == 0
+    assert len(wire.listener.audio) == 59
+    wire.speak_for(2)
+    assert wire.listener.ends == 1
+    assert wire.socket.closes == []  # it would not read that either
+    assert wire.socket.disconnects == [False]
+    assert wire.transport.writable
+
+
+async def test_a_client_that_takes_a_byte_a_minute_lives_even_if_it_says_nothing_else() -> None:
+    wire = Wire()
+    wire.transport.pause_writing()
+    for _ in range(60):
+        wire.speak_for(55)
+        wire.socket.taken += 1
+    assert wire.listener.ends == 0
+    for _ in range(60):
+        wire.socket.taken += 1
+        wire.clock.advance(19.0)
+    assert wire.listener.ends == 0
+    wire.clock.advance(60.0)
+    assert wire.listener.ends == 1
+
+
+async def test_pings_do_not_pile_up_for_a_client_that_does_not_read() -> None:
+    wire = Wire()
+    wire.speak_for(25)
+    assert wire.socket.pings == 1
+    wire.transport.pause_writing()
+    wire.speak_for(55)
+    assert wire.socket.pings == 1
+    wire.transport.resume_writing()
+    wire.speak_for(20)
+    assert wire.socket.pings == 2
+
+
+async def test_a_client_that_is_being_closed_has_the_shorter_limit_only() -> None:
+    wire = Wire()
+    wire.transport.pause_writing()
+    wire.speak_for(59)
+    wire.transport.close(1001)
+    wire.clock.advance(2.0)
+    assert wire.socket.disconnects == []
+    wire.clock.advance(3.0)
+    assert wire.socket.disconnects == [False]
+
+
+async def test_nothing_rings_for_a_connection_that_is_gone() -> None:
+    wire = Wire()
+    wire.transport.pause_writing()
+    wire.transport.on_ws_disconnected(cast("WSTransport", wire.socket))
+    wire.clock.advance(1000.0)
+    assert wire.listener.ends == 1
+    assert wire.socket.disconnects == []
+
+
+async def test_speech_waits_on_when_events_that_waited_have_filled_the_socket_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wire = Wire()
+    wire.transport.pause_writing()
+    wire.transport.tell(Problem("a"))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(wire.transport.wait_writable())
+        await settle()
+        with monkeypatch.context() as patched:
+            patched.setattr(wire.socket, "send", lambda *_: wire.transport.pause_writing())
+            wire.transport.resume_writing()
+        await settle()
+        assert not waiting.done()
+        wire.transport.resume_writing()
+        await waiting

@@ -2,7 +2,8 @@
 
 picows calls back with frames, not messages: fragments are joined here, text is checked to be
 UTF-8, sizes are limited. Its `send` never waits, so a client that does not read is noticed by
-`pause_writing`: then speech waits, and events queue up to a limit.
+`pause_writing`: then speech waits, events queue up to a limit, and a client that takes nothing at
+all for too long is cut off.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError,
 from typing_extensions import override
 
 from sayna.api.messages import render_event
+from sayna.api.unread import UnreadLimit, acknowledged_bytes
 from sayna.session.clock import Alarm, Clock
 from sayna.session.events import Backlog, SessionEvent
 from sayna.settings.tree import SessionLimits
@@ -56,7 +58,7 @@ class WebSocketTransport(WSListener):
     """One client's WebSocket.
 
     Args:
-        limits: size of a message, and how often to ping.
+        limits: size of a message, how often to ping, how long not to be read.
     """
 
     def __init__(self, limits: SessionLimits, clock: Clock) -> None:
@@ -75,6 +77,7 @@ class WebSocketTransport(WSListener):
         self._pong: bytes | None = None  # the answer that is due once the client reads again
         self._heard = True  # the client gave a sign of life since the last ping
         self._alarms: dict[str, Alarm] = {}
+        self._unread = UnreadLimit(clock, limits.unread_timeout_s, self._count_taken, self._cut_off)
 
     def attach(self, inlet: Inlet) -> None:
         """Say who takes the messages; before the first of them comes."""
@@ -89,7 +92,8 @@ class WebSocketTransport(WSListener):
 
     async def wait_writable(self) -> None:
         """Wait until the client has caught up, or is gone."""
-        await self._writable.wait()
+        while not self._writable.is_set():  # again: events that waited may have filled it up
+            await self._writable.wait()
 
     async def wait_caught_up(self) -> None:
         """Wait until few events wait for the client, or it is gone."""
@@ -169,15 +173,18 @@ class WebSocketTransport(WSListener):
         for alarm in self._alarms.values():
             alarm.cancel()
         self._alarms.clear()
+        self._unread.close()
         self._ended.set()
 
     @override
     def pause_writing(self) -> None:
         self._writable.clear()
+        self._unread.start()
 
     @override
     def resume_writing(self) -> None:
         self._heard = True  # whoever reads is alive
+        self._unread.stop()
         self._writable.set()
         if self._pong is not None and self._socket is not None:
             self._socket.send_pong(self._pong)
@@ -250,7 +257,8 @@ class WebSocketTransport(WSListener):
     def _ping(self) -> None:
         if self._closing or self._socket is None:
             return
-        self._socket.send_ping()
+        if self.writable:  # else the client has something to take already: see `_miss`
+            self._socket.send_ping()
         if self._heard:  # else the ping before is still to be answered
             self._heard = False
             self._set_alarm("pong", self._limits.ping_timeout_s, self._miss)
@@ -260,13 +268,27 @@ class WebSocketTransport(WSListener):
         """Give the client up, unless it said anything at all since the ping."""
         if self._heard or self._closing:
             return
-        if not self._reading and self.writable:  # its answer waits behind what we do not read yet
-            self._set_alarm("pong", self._limits.ping_timeout_s, self._miss)
+        limit_s = self._limits.ping_timeout_s
+        # Its answer waits behind what we do not read yet, or our ping behind what it reads slowly.
+        waits = not self._reading if self.writable else self._unread.idle_s() < limit_s
+        if waits:
+            self._set_alarm("pong", limit_s, self._miss)
             return
-        log.info("client_silent", timeout_s=self._limits.ping_timeout_s)
+        log.info("client_silent", timeout_s=limit_s)
         self.close(WSCloseCode.INTERNAL_ERROR.value, "no answer to ping")
         self._end()
         self._set_alarm("close", 0.1, self._abort)
+
+    def _cut_off(self) -> None:
+        """Give up a client that talks but does not read."""
+        if self._closing:  # there is a shorter limit for that
+            return
+        log.info("client_unread", timeout_s=self._limits.unread_timeout_s)
+        self._end()
+        self._abort()
+
+    def _count_taken(self) -> int:
+        return 0 if self._socket is None else acknowledged_bytes(self._socket.underlying_transport)
 
     def _abort(self) -> None:
         if self._socket is not None:

@@ -188,6 +188,11 @@ class SessionLimits(Section):
     ping_timeout_s: Annotated[Seconds, Env("SESSION_PING_TIMEOUT_S"), Field(gt=0, le=3600)] = 20.0
     """Seconds without an answer to a ping after which the client counts as gone."""
 
+    unread_timeout_s: Annotated[Seconds, Env("SESSION_UNREAD_TIMEOUT_S"), Field(gt=0, le=3600)] = (
+        60.0
+    )
+    """Seconds for which a client may take nothing of what waits for it; then it is cut off."""
+
     drain_timeout_s: Annotated[GraceSeconds, Env("SESSION_DRAIN_TIMEOUT_S")] = 10.0
     """Seconds that sessions get to finish what they say when the server is told to stop."""
 
