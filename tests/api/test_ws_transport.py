@@ -302,7 +302,7 @@ async def test_a_close_is_answered_with_its_own_code(code: int, answered: int) -
     assert wire.socket.closes == [answered]
 
 
-@pytest.mark.parametrize("code", [1006, 5000, 65_535])
+@pytest.mark.parametrize("code", [0, 1006, 5000, 65_535])
 async def test_a_close_with_a_code_that_cannot_be_is_a_violation(code: int) -> None:
     wire = Wire()
     with pytest.raises(WSProtocolError):

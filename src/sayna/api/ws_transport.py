@@ -31,8 +31,8 @@ FAR_BEHIND = MAX_BEHIND // 2
 CLOSING_LIMIT_S = 5.0
 """Seconds that the client has to answer our Close."""
 
-_NEVER_SENT, _LAST_CODE = 1006, 4999
-"""Close codes that picows lets pass and RFC 6455 (7.4) does not: this one, and those above."""
+_NEVER_SENT, _LAST_CODE = (0, 1006), 4999
+"""Close codes that picows lets pass and RFC 6455 (7.4) does not: these, and those above."""
 
 _BINARY, _TEXT, _CLOSE = WSMsgType.BINARY, WSMsgType.TEXT, WSMsgType.CLOSE
 _CONTINUATION, _PING, _PONG = WSMsgType.CONTINUATION, WSMsgType.PING, WSMsgType.PONG
@@ -226,10 +226,11 @@ class WebSocketTransport(WSListener):
 
     def _take_close(self, transport: WSTransport, frame: WSFrame) -> None:
         """Answer the client's Close with the same code, without one with 1000."""
-        code = int.from_bytes(frame.get_payload_as_bytes()[:2], "big")
-        if code == _NEVER_SENT or code > _LAST_CODE:
+        payload = frame.get_payload_as_bytes()
+        code = int.from_bytes(payload[:2], "big") if payload else WSCloseCode.OK.value
+        if code in _NEVER_SENT or code > _LAST_CODE:
             self._violate(WSCloseCode.PROTOCOL_ERROR, "no such close code")
-        transport.send_close(_close_code(code or WSCloseCode.OK.value))
+        transport.send_close(_close_code(code))
         self._end()
         transport.disconnect()
 
