@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+from typing_extensions import override
 
 import sayna
 from tests.end_to_end.hostile import SECRET
@@ -38,6 +39,7 @@ class Census:
         """What has to be the same again when everybody is gone."""
         return self.tasks, self.descriptors, self.children
 
+    @override
     def __str__(self) -> str:
         return (
             f"{sum(self.tasks.values())} tasks, {self.descriptors} descriptors, "
