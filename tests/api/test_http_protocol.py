@@ -1,7 +1,9 @@
 """A real uvicorn on a real port, spoken to in bytes."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import socket
+import struct
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -10,7 +12,13 @@ from fastapi import FastAPI, WebSocket
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sayna.api import http_protocol
-from sayna.api.http_protocol import MAX_SILENT_BYTES, HttpProtocol, is_fast, takes_socket
+from sayna.api.http_protocol import (
+    MAX_SILENT_BYTES,
+    HttpProtocol,
+    PatientProtocol,
+    is_fast,
+    takes_socket,
+)
 
 LIMIT_S = 10.0
 
@@ -289,3 +297,33 @@ async def test_a_head_in_time_starts_no_limit_for_the_idle_connection(
             assert stopped
         writer.close()
         await writer.wait_closed()
+
+
+@pytest.mark.parametrize("method", [b"GET", b"BREW"])
+async def test_a_reset_between_two_requests_leaves_no_timer_behind(
+    method: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[HttpProtocol | PatientProtocol] = []
+    gone = asyncio.Event()
+    for kind in (HttpProtocol, PatientProtocol):
+
+        def note(
+            self: HttpProtocol | PatientProtocol,
+            exc: Exception | None,
+            original: Callable[..., None] = kind.connection_lost,
+        ) -> None:
+            original(self, exc)
+            assert exc is not None, "this was no reset"
+            lost.append(self)
+            gone.set()
+
+        monkeypatch.setattr(kind, "connection_lost", note)
+    async with open_server() as port, asyncio.timeout(LIMIT_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(method + b" / HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+        at_once = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        writer.transport.abort()
+        await gone.wait()
+    assert [protocol.timeout_keep_alive_task for protocol in lost] == [None]

@@ -8,6 +8,7 @@ import os
 import random
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 from tests.api.raw_socket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
@@ -332,7 +333,7 @@ def _spoil(chance: random.Random, message: dict[str, Any]) -> None:
         case 2:
             holder[chance.choice(("unknown", "", "type ", "\x00", key.upper()))] = 1
         case _:
-            holder[key] = chance.choice(JUNK)
+            holder[key] = deepcopy(chance.choice(JUNK))
     message.setdefault("type", chance.choice(("config", "speak", "audio", "", 7, None)))
 
 

@@ -136,7 +136,8 @@ async def _knock(port: int, number: int) -> None:
                 writer.write(request.data[begin : begin + step])
                 await writer.drain()
             if request.then == "read":
-                writer.write_eof()
+                with suppress(OSError):  # it may have been refused already
+                    writer.write_eof()
                 async with asyncio.timeout(ANSWER_LIMIT_S):
                     answer = await reader.read()
                 _check_answer(answer, request.statuses)

@@ -129,6 +129,7 @@ class PatientProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the limit."""
         self._head_limit.stop()
+        self._unset_keepalive_if_required()  # uvicorn leaves it ticking after a reset
         super().connection_lost(exc)
 
     @override
@@ -293,6 +294,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the limits."""
         self._head_limit.stop()
+        self._unset_keepalive_if_required()  # uvicorn leaves it ticking after a reset
         if self._last_call is not None:
             self._last_call.cancel()
         super().connection_lost(exc)
