@@ -1,3 +1,6 @@
+import random
+from itertools import pairwise
+
 import pytest
 
 from sayna.speech.options import Pronunciation
@@ -84,3 +87,51 @@ def test_a_rule_of_endless_length_is_refused(rule: tuple[str, str]) -> None:
     assert said("x", ("x" * MAX_RULE_CHARS, "y" * MAX_RULE_CHARS)) == "x"
     with pytest.raises(PronunciationsRefused, match="not 201"):
         said("x", rule)
+
+
+def said_in_pieces(pronouncer: Pronouncer, *pieces: str) -> list[str]:
+    piecewise = pronouncer.apply_to_pieces()
+    return [piecewise.feed(piece) for piece in pieces] + [piecewise.finish()]
+
+
+RULES = Pronouncer(
+    [
+        Pronunciation("AI", "A I"),
+        Pronunciation("New York", "NYC"),
+        Pronunciation("C", "sea"),
+        Pronunciation("C++", "see plus plus"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        (("ask A", "I", " now"), ["ask ", "", "A I now", ""]),
+        (("ask AI", "M now"), ["ask ", "AIM now", ""]),
+        (("ask AI",), ["ask ", "A I"]),
+        (("x", "AI", "."), ["x", "AI", ".", ""]),
+        (("New", " ", "York", ","), ["", "", "", "NYC,", ""]),
+        (("New", " Jersey"), ["", "New Jersey", ""]),
+        (("C", "+", "+", "!"), ["", "", "see plus plus", "!", ""]),
+        (("C", "+", "1"), ["", "", "sea+1", ""]),
+    ],
+)
+def test_a_word_is_found_over_the_edges_of_pieces(pieces: tuple[str, ...], said: list[str]) -> None:
+    assert said_in_pieces(RULES, *pieces) == said
+
+
+def test_only_what_may_be_part_of_a_word_is_held_back() -> None:
+    assert said_in_pieces(RULES, "some", "thing wor", "ld") == ["some", "thing wor", "ld", ""]
+    assert said_in_pieces(Pronouncer([]), "A", "I") == ["A", "I", ""]
+
+
+def test_pieces_sound_like_the_whole_text_wherever_they_are_cut() -> None:
+    chance = random.Random(9)  # noqa: S311 - no secret
+    for _ in range(2000):
+        words = ["".join(chance.choices("ab+. ", k=chance.randint(1, 4))) for _ in range(4)]
+        pronouncer = Pronouncer([Pronunciation(word, f"<{word}>") for word in words])
+        text = "".join(chance.choices("ab+. ", k=chance.randrange(30)))
+        cuts = [0, *sorted(chance.choices(range(len(text) + 1), k=4)), len(text)]
+        pieces = [text[start:end] for start, end in pairwise(cuts)]
+        assert "".join(said_in_pieces(pronouncer, *pieces)) == pronouncer.apply(text)

@@ -1,18 +1,19 @@
 """A long text, part by part for a voice that takes no more at once, and yet one utterance."""
 
 import re
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
 from sayna.audio.wav import HEADER_BYTES
 from sayna.speech.protocols import AudioFormat, Limited, Synthesizer, Versioned
 
-_EDGES = (
-    re.compile(  # of sentences; closing quotes may follow the full stop
-        r"""(?<=[.!?\u2026])["'\u201d\u2019\u00bb)\]]*+\s|(?<=[\u3002\uff01\uff1f])|\n"""
-    ),
+SENTENCE_EDGE = re.compile(  # closing quotes may follow the full stop
+    r"""(?<=[.!?\u2026])["'\u201d\u2019\u00bb)\]]*+\s|(?<=[\u3002\uff01\uff1f])|\n"""
+)
+INNER_EDGES = (
     re.compile(r"(?<=[;,:\u2013\u2014])\s|(?<=[\uff1b\uff0c\u3001\uff1a])"),  # of clauses
     re.compile(r"\s"),  # of words
 )
+"""Where to cut a sentence, the best kind of place first."""
 
 
 def cut_text(text: str, max_chars: int) -> Iterator[str]:
@@ -28,15 +29,22 @@ def cut_text(text: str, max_chars: int) -> Iterator[str]:
         raise ValueError(f"no text has parts of {max_chars} characters")
     rest = text.strip()
     while len(rest) > max_chars:
-        end = _end_of_part(rest, max_chars)
+        end = end_of_part(rest, max_chars, (SENTENCE_EDGE, *INNER_EDGES))
         yield rest[:end].rstrip()
         rest = rest[end:].lstrip()
     if rest:
         yield rest
 
 
-def _end_of_part(text: str, max_chars: int) -> int:
-    for edge in _EDGES:
+def end_of_part(text: str, max_chars: int, edges: Sequence[re.Pattern[str]]) -> int:
+    """Return where to cut a text that is longer than a part may be: at the last of the best edges.
+
+    Args:
+        text: longer than `max_chars`.
+        max_chars: of the part, without a blank at its end.
+        edges: patterns of the places, the best first; none there is a cut within a word.
+    """
+    for edge in edges:
         ends = [found.end() for found in edge.finditer(text, 0, max_chars + 1)]
         while ends:
             end = ends.pop()
@@ -74,17 +82,33 @@ class InParts:
         Raises:
             ProviderError: the engine failed; what was yielded before stays valid.
         """
-        is_wav = self.audio_format.name == "wav"
         for number, part in enumerate(cut_text(text, self._max_chars)):
-            unwanted = HEADER_BYTES if is_wav and number else 0
-            chunks = self._synthesizer.speak(part)
+            chunks = speak_part(self._synthesizer, part, first=number == 0)
             try:
                 async for chunk in chunks:
-                    if audio := chunk[unwanted:]:
-                        yield audio
-                    unwanted = max(0, unwanted - len(chunk))
+                    yield chunk
             finally:
                 await chunks.aclose()
+
+
+async def speak_part(
+    synthesizer: Synthesizer, text: str, *, first: bool
+) -> AsyncGenerator[bytes, None]:
+    """Yield the audio of a part of an utterance; without its header when it continues a `wav`.
+
+    Raises:
+        ProviderError: the engine failed; what was yielded before stays valid.
+    """
+    is_wav = synthesizer.audio_format.name == "wav"
+    unwanted = HEADER_BYTES if is_wav and not first else 0
+    chunks = synthesizer.speak(text)
+    try:
+        async for chunk in chunks:
+            if audio := chunk[unwanted:]:
+                yield audio
+            unwanted = max(0, unwanted - len(chunk))
+    finally:
+        await chunks.aclose()
 
 
 def in_parts(synthesizer: Synthesizer) -> Synthesizer:

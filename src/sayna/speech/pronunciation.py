@@ -3,10 +3,12 @@
 One pass over the text, so no rule sees what another has written. Where several rules fit at the
 same place the longest word wins, among equal words the first listed. Matching is case-sensitive
 and whole-word: a side of a word that is a letter, digit or underscore must not touch another such
-character, while a side that is not (`C++`, `.NET`) may touch anything.
+character, while a side that is not (`C++`, `.NET`) may touch anything. All of this holds for a text
+that comes in pieces too, wherever the cuts are.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from sayna.errors import InvalidRequest
@@ -15,6 +17,8 @@ from sayna.speech.options import Pronunciation
 MAX_RULES = 1000
 MAX_RULE_CHARS = 200
 """Of a word, and of what is said for it."""
+
+_INNER = re.compile(r"\w")  # what a whole word must not touch
 
 
 class PronunciationsRefused(InvalidRequest):
@@ -40,12 +44,84 @@ class Pronouncer:
             if rule.word:
                 self._spoken.setdefault(rule.word, rule.spoken)
         self._pattern = _compile(self._spoken) if self._spoken else None
+        self._sorted = sorted(self._spoken)
+        self._longest = max(map(len, self._sorted), default=0)
 
     def apply(self, text: str) -> str:
         """Return the text with every word replaced; a replacement is taken literally."""
         if self._pattern is None:
             return text
         return self._pattern.sub(lambda found: self._spoken[found[0]], text)
+
+    def apply_to_pieces(self) -> "PiecewisePronouncer":
+        """Return one who does the same to a single text that comes in pieces."""
+        return PiecewisePronouncer(self)
+
+    def settle(self, text: str, start: int, *, more: bool) -> tuple[str, int]:
+        """Replace the words of a text as far as nothing that may follow can change them.
+
+        Args:
+            text: with the character before `start`, if there is one.
+            start: where to begin.
+            more: whether text may follow.
+
+        Returns:
+            What is said for the text from `start` on, and the end of that text.
+        """
+        if self._pattern is None:
+            return text[start:], len(text)
+        doubts = self._doubts(text, start) if more else []
+        said: list[str] = []
+        while True:
+            certain = next((doubt for doubt in doubts if doubt >= start), len(text))
+            found = self._pattern.search(text, start)
+            if found is None or found.start() >= certain:
+                said.append(text[start:certain])
+                return "".join(said), certain
+            said += (text[start : found.start()], self._spoken[found[0]])
+            start = found.end()
+
+    def _doubts(self, text: str, start: int) -> list[int]:
+        """Return where words may begin that reach the end of the text, or beyond it."""
+        first = max(start, len(text) - self._longest)
+        return [at for at in range(first, len(text)) if self._may_begin(text, at)]
+
+    def _may_begin(self, text: str, at: int) -> bool:
+        if at and _INNER.match(text[at]) and _INNER.match(text[at - 1]):
+            return False
+        tail = text[at:]
+        place = bisect_left(self._sorted, tail)
+        words = self._sorted[place : place + 2]  # those that begin so stand together, from there
+        if words and words[0] == tail and not _INNER.match(tail[-1]):
+            words.pop(0)  # it is whole whatever follows, unless a longer one is meant
+        return any(word.startswith(tail) for word in words)
+
+
+class PiecewisePronouncer:
+    """Pronounces one text that comes in pieces as if it had come whole.
+
+    Only what may be part of a word that has a rule is held back, at most `MAX_RULE_CHARS`.
+    """
+
+    def __init__(self, pronouncer: Pronouncer) -> None:
+        self._pronouncer = pronouncer
+        self._text = ""  # the last character that was said, and what is held back behind it
+        self._start = 0  # of what is held back
+
+    def feed(self, piece: str) -> str:
+        """Take the next piece, return what can be said by now."""
+        return self._settle(piece, more=True)
+
+    def finish(self) -> str:
+        """Return what was held back; no piece follows."""
+        return self._settle("", more=False)
+
+    def _settle(self, piece: str, *, more: bool) -> str:
+        text = self._text + piece
+        said, end = self._pronouncer.settle(text, self._start, more=more)
+        self._start = min(end, 1)
+        self._text = text[end - self._start :]
+        return said
 
 
 def _check(rules: Sequence[Pronunciation]) -> None:
