@@ -1,4 +1,4 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -130,6 +130,43 @@ async def test_odd_chunks_have_odd_sizes_and_the_same_audio() -> None:
 
 async def test_a_text_without_words_asks_nothing_of_anybody() -> None:
     assert await spoken(open_voice("status:503", Waits().sleep), " ") == ([], "")
+
+
+class Letters:
+    """A text that comes letter by letter."""
+
+    def __init__(self, text: str) -> None:
+        self._letters = iter(text)
+        self.asked = 0
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        self.asked += 1
+        for letter in self._letters:
+            return letter
+        raise StopAsyncIteration
+
+
+@pytest.mark.parametrize("fault", ["drop@2w", "drop@400ms", "odd-chunks", "stall:1s@1w"])
+async def test_a_text_in_pieces_meets_the_same_faults_at_the_same_places(fault: str) -> None:
+    expected = await spoken(open_voice(fault, Waits().sleep))
+    waits, chunks, failure = Waits(), list[bytes](), ""
+    try:
+        async for chunk in open_voice(fault, waits.sleep).speak_stream(Letters(TEXT)):
+            chunks.append(chunk)
+    except ProviderError as error:
+        failure = type(error).__name__
+    assert (chunks, failure) == expected
+    assert waits.seconds == ([1.0] if "stall" in fault else [])
+
+
+async def test_a_fault_at_the_start_comes_before_any_piece() -> None:
+    letters = Letters(TEXT)
+    with pytest.raises(ConnectionFailed):
+        await anext(open_voice("drop", Waits().sleep).speak_stream(letters))
+    assert letters.asked == 0
 
 
 def test_faulty_speech_is_never_remembered() -> None:

@@ -1,3 +1,4 @@
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import numpy as np
@@ -66,6 +67,41 @@ async def test_the_format_is_told() -> None:
     synthesizer = TonesSynthesizer(SynthesizerOptions("tones", audio_format="alaw"))
     assert synthesizer.audio_format.name == "alaw"
     assert synthesizer.audio_format.sample_rate == 24_000
+
+
+class Texts:
+    """Pieces of a text; what was sung before the next was asked for."""
+
+    def __init__(self, *pieces: str) -> None:
+        self._pieces = iter(pieces)
+        self.sung: list[bytes] = []
+        self.sung_before: list[int] = []
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        self.sung_before.append(len(self.sung))
+        for piece in self._pieces:
+            return piece
+        raise StopAsyncIteration
+
+
+@pytest.mark.parametrize("audio_format", ["linear16", "wav", "mulaw"])
+async def test_a_text_in_pieces_is_sung_word_by_word_and_sounds_the_same(audio_format: str) -> None:
+    options = replace(SPEAKING, audio_format=audio_format)
+    texts = Texts("Gr", "üße aus ", "  Köln", ",\n日", "本 & 🎉!")
+    async for chunk in TonesSynthesizer(options).speak_stream(texts):
+        texts.sung.append(chunk)
+    assert texts.sung_before == [0, 0, 2, 2, 3, 5]
+    assert texts.sung == await speak(options=options)
+
+
+async def test_a_text_in_pieces_may_end_with_a_blank_or_be_blank() -> None:
+    synthesizer = TonesSynthesizer(SPEAKING)
+    sung = [chunk async for chunk in synthesizer.speak_stream(Texts("one", " two \n"))]
+    assert sung == await speak("one two")
+    assert [chunk async for chunk in synthesizer.speak_stream(Texts())] == []
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,15 @@
 """A `Synthesizer` around another, with what a plan wants to go wrong."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from itertools import pairwise
 
 from sayna.audio.formats import sample_bytes
 from sayna.audio.wav import HEADER_BYTES
 from sayna.errors import ProviderTimeout
 from sayna.providers.tones.faults import START, Fault, FaultPlan, Kind, Unit, error_of
-from sayna.speech.protocols import AudioFormat, Synthesizer
+from sayna.providers.tones.synthesizer import TonesSynthesizer
+from sayna.speech.protocols import AudioFormat
 
 Sleep = Callable[[float], Awaitable[None]]
 """Waits for so many seconds."""
@@ -29,7 +30,7 @@ class FaultySynthesizer:
 
     def __init__(
         self,
-        inner: Synthesizer,
+        inner: TonesSynthesizer,
         plan: FaultPlan,
         limit_s: float,
         sleep: Sleep = asyncio.sleep,
@@ -56,11 +57,30 @@ class FaultySynthesizer:
         Raises:
             ProviderError: as the plan has it.
         """
-        if not text.split():
-            return
+        if text.split():
+            words = self._spoil(self._inner.speak(text))
+            try:
+                async for part in words:
+                    yield part
+            finally:
+                await words.aclose()
+
+    async def speak_stream(self, texts: AsyncIterator[str]) -> AsyncGenerator[bytes, None]:
+        """Do the same for a text that comes in pieces; its start is before the first of them.
+
+        Raises:
+            ProviderError: as the plan has it.
+        """
+        words = self._spoil(self._inner.speak_stream(texts))
+        try:
+            async for part in words:
+                yield part
+        finally:
+            await words.aclose()
+
+    async def _spoil(self, words: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
         ahead = self._plan.of(*(kind for kind in Kind if kind is not Kind.HANG_ON_CLOSE))
         spoken = _Spoken(self._inner.audio_format)
-        words = self._inner.speak(text)
         try:
             await self._strike(ahead, spoken)
             async for word in words:

@@ -1,7 +1,8 @@
 """A `Synthesizer` that sings each word as chords (`alphabet`, `chords`), as fast as it is read."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from sayna.audio.convert import Outbound, check_outbound
 from sayna.errors import ProviderMisconfigured
@@ -15,6 +16,8 @@ GAP_S = 0.06
 """Silence behind each word at normal speed, s."""
 GAPS_S = (0.04, 0.24)
 """The shortest and the longest, s, whatever the speaking rate."""
+
+_WORD_END = re.compile(r"\s+")
 
 
 class TonesSynthesizer:
@@ -43,11 +46,29 @@ class TonesSynthesizer:
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """Yield one chunk for each word; the chunk of a `wav` file's first word has its header."""
-        rate = self._format.sample_rate
-        outbound = Outbound(rate, self._format.name, rate)
+        outbound = self._outbound()
         for word in text.split():
-            pieces = spell(word)
-            gaps = [GAP_S] * (len(pieces) - 1) + [self._gap_s]
-            sung = (render_piece(piece, rate, gap) for piece, gap in zip(pieces, gaps, strict=True))
-            yield outbound.feed(b"".join(samples.astype("<i2").tobytes() for samples in sung))
+            yield self._sing(word, outbound)
             await asyncio.sleep(0)  # a long text must not keep the loop from everybody else
+
+    async def speak_stream(self, texts: AsyncIterator[str]) -> AsyncGenerator[bytes, None]:
+        """Yield one chunk for each word as soon as it is complete: a blank follows, or the end."""
+        outbound = self._outbound()
+        begun = ""  # a word
+        async for text in texts:
+            *words, begun = _WORD_END.split(begun + text)
+            for word in filter(None, words):
+                yield self._sing(word, outbound)
+                await asyncio.sleep(0)
+        if begun:
+            yield self._sing(begun, outbound)
+
+    def _outbound(self) -> Outbound:
+        rate = self._format.sample_rate
+        return Outbound(rate, self._format.name, rate)
+
+    def _sing(self, word: str, outbound: Outbound) -> bytes:
+        rate, pieces = self._format.sample_rate, spell(word)
+        gaps = [GAP_S] * (len(pieces) - 1) + [self._gap_s]
+        sung = (render_piece(piece, rate, gap) for piece, gap in zip(pieces, gaps, strict=True))
+        return outbound.feed(b"".join(samples.astype("<i2").tobytes() for samples in sung))
