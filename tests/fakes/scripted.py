@@ -10,7 +10,9 @@
 Faults and delays are attributes that a test sets: `open_recognizer_error`,
 `open_synthesizer_error`, `speak_error`, `voices_error`; `open_gate` and `speak_gate` hold back
 until their event is set, `speak_gates` does so for one text. `speak_failures` are for one text
-too: one for each attempt at it, before its first audio.
+too: one for each attempt at it, before its first audio. With `streams_text` the synthesizers take
+texts in pieces (`streamed`); `stream_failures` are for the attempts at such texts, at the first
+piece of each.
 """
 
 import asyncio
@@ -125,6 +127,38 @@ class ScriptedSynthesizer:
             raise self._provider.speak_error
 
 
+class StreamingSynthesizer(ScriptedSynthesizer):
+    """One that takes a text in pieces and says each word once a blank or the end follows it."""
+
+    def __init__(self, provider: "ScriptedProvider", options: SynthesizerOptions) -> None:
+        super().__init__(provider, options)
+        self.streamed: list[list[str]] = []
+        """The pieces of each attempt."""
+        self.ended = 0
+        """Texts that came to their end."""
+
+    async def speak_stream(self, texts: AsyncIterator[str]) -> AsyncGenerator[bytes, None]:
+        pieces: list[str] = []
+        self.streamed.append(pieces)
+        begun = ""
+        try:
+            async for piece in texts:
+                pieces.append(piece)
+                if self._provider.stream_failures:
+                    raise self._provider.stream_failures.pop(0)
+                *words, begun = (begun + piece).split(" ")
+                for word in words:
+                    await self._wait_and_fail(word)
+                    yield self._provider.speech(word)
+            self.ended += 1
+            await self._wait_and_fail(begun)
+            yield self._provider.speech(begun)
+        except (GeneratorExit, asyncio.CancelledError):
+            self.cancelled.append("".join(pieces))
+            raise
+        self.completed.append("".join(pieces))
+
+
 class ScriptedProvider:
     """A `Provider` for tests.
 
@@ -157,6 +191,8 @@ class ScriptedProvider:
         self.max_text_chars: int | None = None
         self.speak_gates: dict[str, asyncio.Event] = {}
         self.speak_failures: dict[str, list[ProviderError]] = {}
+        self.streams_text = False
+        self.stream_failures: list[ProviderError] = []
         self.voices_error: ProviderError | None = None
 
     @property
@@ -190,7 +226,8 @@ class ScriptedProvider:
             raise ProviderMisconfigured(f"tts_config.sample_rate {options.sample_rate} is not one")
         if self.voice_ids and options.voice_id not in {None, *self.voice_ids}:
             raise ProviderMisconfigured(f"there is no voice {options.voice_id}")
-        synthesizer = ScriptedSynthesizer(self, options)
+        kind = StreamingSynthesizer if self.streams_text else ScriptedSynthesizer
+        synthesizer = kind(self, options)
         self.synthesizers.append(synthesizer)
         try:
             yield synthesizer

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from sayna.errors import NetworkFailed
-from sayna.session.making import MAX_AHEAD_BYTES, RETRY_WAITS_S, Making, Utterance
+from sayna.session.making import MAX_AHEAD_BYTES, RETRY_WAITS_S, Making
+from sayna.session.utterance import Utterance
 from tests.fakes.session import HandClock, settle
 
 PASSING = NetworkFailed("a moment", retryable=True)

@@ -13,6 +13,7 @@ from sayna.errors import (
     ProviderMisconfigured,
     UnsupportedProvider,
 )
+from sayna.providers.cached import SpeechMemory
 from sayna.session import opening
 from sayna.session.opening import (
     ConfigRefused,
@@ -25,10 +26,12 @@ from sayna.session.opening import (
 )
 from sayna.settings.tree import Settings
 from sayna.speech.options import RecognizerOptions, SynthesizerOptions
+from sayna.storage.speech_cache import SpeechCache
 from tests.fakes.scripted import (
     ScriptedProvider,
     ScriptedRecognizer,
     ScriptedSynthesizer,
+    StreamingSynthesizer,
     speech_of,
 )
 from tests.fakes.session import HandClock, MemoryOutlet, Shelf, settle
@@ -46,7 +49,9 @@ class House:
         self.outlet = MemoryOutlet()
 
     @asynccontextmanager
-    async def open(self, tts: TtsRequest = TTS) -> AsyncGenerator[Media, None]:
+    async def open(
+        self, tts: TtsRequest = TTS, memory: SpeechMemory | None = None
+    ) -> AsyncGenerator[Media, None]:
         async with open_media(
             STT,
             tts,
@@ -54,6 +59,7 @@ class House:
             providers=Shelf({"ears": self.ears, "voice": self.voice}),
             settings=Settings(),
             clock=HandClock(),
+            memory=memory,
         ) as media:
             yield media
 
@@ -86,6 +92,37 @@ async def test_a_text_too_long_for_the_voice_is_said_in_parts_and_completes_once
     assert house.voice.synthesizers[0].spoken == ["Good day.", "How are", "you"]
     assert b"".join(house.outlet.frames) == speech_of("Good day. How are you")
     assert house.outlet.completions == 1
+
+
+async def test_an_engine_that_takes_a_text_in_pieces_gets_it_past_the_cache() -> None:
+    house = House()
+    house.voice.streams_text = True
+    house.voice.max_text_chars = 9
+    cache = SpeechCache(memory_bytes=100_000, memory_entries=10, ttl_s=60)
+    async with house.open(memory=SpeechMemory(cache, Settings())) as media:
+        for _ in range(2):
+            media.speaking.speak("Good day. How ", allow_interruption=True, flush=False)
+            media.speaking.speak("are you", allow_interruption=True)
+            await media.speaking.wait_idle()
+            media.speaking.speak("Good day. How are you", allow_interruption=True)
+            await media.speaking.wait_idle()
+    [engine] = house.voice.synthesizers
+    assert isinstance(engine, StreamingSynthesizer)
+    assert ["".join(pieces) for pieces in engine.streamed] == ["Good day. How are you"] * 2
+    assert engine.spoken == ["Good day.", "How are", "you"]
+    assert b"".join(house.outlet.frames) == speech_of("Good day. How are you " * 4)
+
+
+async def test_the_sentences_of_an_engine_that_takes_no_pieces_are_remembered() -> None:
+    house = House()
+    cache = SpeechCache(memory_bytes=100_000, memory_entries=10, ttl_s=60)
+    async with house.open(memory=SpeechMemory(cache, Settings())) as media:
+        for _ in range(2):
+            media.speaking.speak("Good day. ", allow_interruption=True, flush=False)
+            media.speaking.speak("Bye.", allow_interruption=True)
+            await media.speaking.wait_idle()
+    assert house.voice.synthesizers[0].spoken == ["Good day.", "Bye."]
+    assert b"".join(house.outlet.frames) == speech_of("Good day. Bye." + " Good day. Bye.")
 
 
 async def test_both_open_at_the_same_time() -> None:

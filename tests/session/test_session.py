@@ -138,6 +138,37 @@ async def test_a_turn_ends_as_the_config_wishes_or_else_as_the_server_is_set(
         assert one.outlet.heard[-1].text == transcript
 
 
+async def test_a_text_in_pieces_goes_through_a_session_and_ends_with_it() -> None:
+    async with line() as one:
+        assert one.session.open_protection is None
+        await one.session.configure(FULL)
+        one.session.speak("some", allow_interruption=False, flush=False)
+        one.session.speak("thing", allow_interruption=True, flush=False)
+        assert one.session.open_protection is True
+        await one.session.wait_spoken()
+        assert one.session.open_protection is None
+    assert b"".join(one.outlet.frames) == speech_of("something")
+
+
+async def test_pieces_that_do_not_fit_are_told_once_a_second_and_whole_texts_always() -> None:
+    limits = SessionLimits(max_text_chars=5)
+    async with line(Settings(session=limits)) as one:
+        await one.session.configure(FULL)
+        one.session.speak("hello", allow_interruption=True, flush=False)
+        for _ in range(1000):
+            one.session.speak(" more", allow_interruption=True, flush=False)
+        [problem] = one.outlet.problems
+        assert problem == (
+            "Failed to synthesize speech: TTS error: Provider not ready:"
+            " at most 5 characters of an open utterance may wait"
+        )
+        await one.session.wait_spoken()
+        for _ in range(2):
+            one.session.speak("too long", allow_interruption=True)
+    assert len(one.outlet.problems) == 3
+    assert b"".join(one.outlet.frames) == speech_of("hello")
+
+
 async def test_before_a_config_everything_answers_as_documented() -> None:
     async with line() as one:
         one.session.hear(b"\1\2")

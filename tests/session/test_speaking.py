@@ -1,60 +1,17 @@
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 import pytest
 
 from sayna.errors import NetworkFailed, ProviderError
 from sayna.session.events import PlaybackComplete
-from sayna.session.making import MAX_AHEAD_BYTES, RETRY_WAITS_S, Utterance
-from sayna.session.protection import Protection
-from sayna.session.speaking import Speaking, SpeakingLimits
-from sayna.speech.options import Pronunciation, SynthesizerOptions
-from sayna.speech.pronunciation import Pronouncer
-from tests.fakes.scripted import ScriptedProvider, ScriptedSynthesizer, speech_of
-from tests.fakes.session import EPOCH_MS, HandClock, MemoryOutlet, settle
+from sayna.session.making import MAX_AHEAD_BYTES, RETRY_WAITS_S
+from sayna.session.utterance import Utterance
+from tests.fakes.scripted import speech_of
+from tests.fakes.session import EPOCH_MS, settle
+from tests.session.stage import RATE_HZ, Stage
 
-RATE_HZ = 16_000
 FRAME_BYTES = 320  # 10 ms
-
-
-class Stage:
-    """A `Speaking` with everything around it."""
-
-    def __init__(self, *, request_timeout_s: float = 60.0, audio_format: str = "linear16") -> None:
-        self.provider = ScriptedProvider()
-        self.outlet = MemoryOutlet()
-        self.clock = HandClock()
-        self.protection = Protection()
-        options = SynthesizerOptions("scripted", sample_rate=RATE_HZ, audio_format=audio_format)
-        self.synthesizer = ScriptedSynthesizer(self.provider, options)
-        self.speaking = Speaking(
-            self.synthesizer,
-            self.outlet,
-            self.protection,
-            Pronouncer([Pronunciation("AI", "A I")]),
-            SpeakingLimits(max_text_chars=20, max_queued=3, request_timeout_s=request_timeout_s),
-            self.clock,
-        )
-
-    def say(self, text: str, *, allow_interruption: bool = True) -> None:
-        self.speaking.speak(text, allow_interruption=allow_interruption)
-
-    @asynccontextmanager
-    async def running(self) -> AsyncGenerator["Stage", None]:
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(self.speaking.run())
-            yield self
-            task.cancel()
-
-    def hold(self, text: str) -> asyncio.Event:
-        """Let the engine make this text only once the event is set."""
-        gate = self.provider.speak_gates[text] = asyncio.Event()
-        return gate
-
-    async def idle(self) -> None:
-        async with asyncio.timeout(5):
-            await self.speaking.wait_idle()
 
 
 async def test_audio_is_cut_into_frames_of_ten_ms_and_its_end_is_told() -> None:

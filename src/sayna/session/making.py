@@ -1,4 +1,4 @@
-"""One utterance while it is made, ahead of its turn or in it: bounded, tried again, cancellable.
+"""A part of an utterance while it is made, ahead of its turn or in it: bounded, tried again.
 
 Speaking --begin--> Making --speak--> Synthesizer
     ^                  |
@@ -9,33 +9,23 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from sayna.errors import ProviderError
 from sayna.session.clock import Clock, pause
+from sayna.session.utterance import Utterance
 
 MAX_AHEAD_BYTES = 256 * 1024
 """Of audio that waits for its turn; once there is as much, the engine is asked for no more."""
 
 RETRY_WAITS_S = (0.1, 0.5)
-"""Seconds before each further attempt at an utterance of which nothing was heard yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Utterance:
-    """One text that was asked to be said."""
-
-    text: str
-    protected: bool
-    generation: int
-    """How many clears came before it."""
+"""Seconds before each further attempt at a part of which nothing was heard yet."""
 
 
 class Making:
-    """One utterance being made.
+    """A part of an utterance being made; most have one only.
 
     Args:
-        utterance: what is said.
+        utterance: whose part it is.
         speak: begins to make it; called again when it failed before its first audio.
         clock: what the waits between attempts are measured by.
     """

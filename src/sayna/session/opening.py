@@ -33,6 +33,7 @@ from sayna.speech.options import Pronunciation, RecognizerOptions, SynthesizerOp
 from sayna.speech.parts import in_parts
 from sayna.speech.pronunciation import Pronouncer, PronunciationsRefused
 from sayna.speech.protocols import Provider, Recognizer, Synthesizer
+from sayna.speech.streaming import with_streaming
 from sayna.turns.open_turn import OpenTurn, TurnLimits
 
 RECOGNIZER_LIMIT_S = 10.0
@@ -237,7 +238,10 @@ def _connect(
         protection,
         pronouncer,
         SpeakingLimits(
-            limits.max_text_chars, limits.max_queued_speaks, tts.options.request_timeout_s
+            limits.max_text_chars,
+            limits.max_queued_speaks,
+            tts.options.request_timeout_s,
+            limits.open_speak_timeout_s,
         ),
         clock,
     )
@@ -266,8 +270,9 @@ async def _open_synthesizer(
 ) -> AsyncGenerator[Synthesizer, None]:
     provider = await providers.get(options.provider)
     async with provider.open_synthesizer(options) as opened:
-        synthesizer = in_parts(opened)
-        yield synthesizer if memory is None else memory.wrap(synthesizer, options)
+        voice = in_parts(opened)
+        remembering = voice if memory is None else memory.wrap(voice, options)
+        yield with_streaming(remembering, opened)
 
 
 def _refusal(

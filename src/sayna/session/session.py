@@ -4,7 +4,8 @@
          |                               another config is refused, the session goes on
          `---- config fails ---> failed  nothing is open, another config may come
 
-Commands must be called one after the other; `hear` and `clear_now` may be called in between.
+Commands must be called one after the other; what `hear`, `clear_now` and `open_protection` do
+may be asked for in between.
 """
 
 import unicodedata
@@ -127,16 +128,24 @@ class Session:
         if self._repeats.allows(problem):
             self._outlet.tell(Problem(problem))
 
-    def speak(self, text: str, *, allow_interruption: bool) -> None:
-        """Queue a text to be said."""
+    def speak(self, text: str, *, allow_interruption: bool, flush: bool = True) -> None:
+        """Queue a text to be said; unless it is flushed, what is said next goes on with it."""
         if self._media is None:
-            self._outlet.tell(Problem(NOT_CONFIGURED if self._audio else DISABLED))
-            return
-        try:
-            self._media.speaking.speak(text, allow_interruption=allow_interruption)
-        except ProviderError as error:
-            text = f"Failed to synthesize speech: TTS error: {error.tts_text}"
-            self._outlet.tell(Problem(text))
+            problem = NOT_CONFIGURED if self._audio else DISABLED
+        else:
+            try:
+                self._media.speaking.speak(text, allow_interruption=allow_interruption, flush=flush)
+            except ProviderError as error:
+                problem = f"Failed to synthesize speech: TTS error: {error.tts_text}"
+            else:
+                return
+        if flush or self._repeats.allows(problem):  # a text may come in thousands of pieces
+            self._outlet.tell(Problem(problem))
+
+    @property
+    def open_protection(self) -> bool | None:
+        """Whether the open utterance may not be interrupted; None: there is no open one."""
+        return None if self._media is None else self._media.speaking.open_protection
 
     def clear_now(self) -> bool:
         """Stop what is being said, out of turn; False: it may not be interrupted."""
@@ -183,7 +192,7 @@ class Session:
         self._outlet.tell(Problem(text))
 
     async def wait_spoken(self) -> None:
-        """Wait until everything that was asked to be said has been handed over."""
+        """Wait until all that was asked to be said is handed over; nothing stays open for more."""
         if self._media is not None:
             await self._media.speaking.wait_idle()
 

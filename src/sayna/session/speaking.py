@@ -1,8 +1,11 @@
 """Audio out: the queue of utterances; who may interrupt; when playback is complete.
 
-One utterance is handed over at a time, in the order of the `speak` messages. From its first audio
-on, the next one is made already, so that it need not be waited for when its turn comes. `clear`
-takes effect at once: it runs between two frames, and no frame of a cleared utterance follows.
+One utterance is handed over at a time, in the order of the `speak` messages. From the first audio
+of a part on, the next part is made already, be it of the same utterance or of the next one, so that
+it need not be waited for when its turn comes. `clear` takes effect at once: it runs between two
+frames, and no frame of a cleared utterance follows.
+
+speak --> Utterance (the last may be open) --Parts--> Making (two at most) --> frames --> Outlet
 """
 
 import asyncio
@@ -20,10 +23,12 @@ from sayna.errors import (
     ProviderNotReady,
     ProviderTimeout,
 )
-from sayna.session.clock import Clock
+from sayna.session.clock import Alarm, Clock
 from sayna.session.events import Outlet, PlaybackComplete, Problem
-from sayna.session.making import Making, Utterance
+from sayna.session.making import Making
+from sayna.session.parts import Parts
 from sayna.session.protection import Protection
+from sayna.session.utterance import Utterance
 from sayna.speech.pronunciation import Pronouncer
 from sayna.speech.protocols import Synthesizer
 
@@ -43,8 +48,10 @@ class SpeakingLimits:
     max_text_chars: int
     max_queued: int
     request_timeout_s: float
-    """Seconds of waiting for a piece of audio after which the engine counts as stuck. While the
-    client is behind, or the utterance waits for its turn, nobody waits."""
+    """Seconds of waiting for a piece of audio after which the engine counts as stuck. Nobody waits
+    while the client is behind or has to go on with its text, or the utterance waits its turn."""
+    open_timeout_s: float
+    """Seconds without more text after which an open utterance is ended."""
 
 
 class Speaking:
@@ -71,10 +78,15 @@ class Speaking:
         self._pronouncer = pronouncer
         self._limits = limits
         self._clock = clock
-        self._queue: deque[Utterance] = deque()  # at most limits.max_queued
+        self._queue: deque[Parts] = deque()  # at most limits.max_queued
+        self._open: Utterance | None = None  # the last that was asked for, if it may go on
+        self._text_at = 0.0  # when its text last went on
+        self._alarm: Alarm | None = None  # while one is open, and a little longer
+        self._draining = 0  # how many wait for everything to be said
         self._tasks: asyncio.TaskGroup | None = None  # while `run` runs
-        self._current: Making | None = None  # what is being said
-        self._ahead: Making | None = None  # the first of the queue
+        self._current: Parts | None = None  # what is being said
+        self._making: Making | None = None  # its part that is being said, or was last
+        self._ahead: Making | None = None  # the part behind that one
         self._makers: dict[Making, asyncio.Task[None]] = {}  # at most two that go on
         self._asked = asyncio.Event()
         self._idle = asyncio.Event()
@@ -84,27 +96,28 @@ class Speaking:
         self._frames_played = 0
         self._seconds_per_byte = _seconds_per_byte(synthesizer)
 
-    def speak(self, text: str, *, allow_interruption: bool) -> None:
-        """Queue a text; blank ones are ignored.
+    @property
+    def open_protection(self) -> bool | None:
+        """Whether the open utterance may not be interrupted; None: there is no open one."""
+        return None if self._open is None else self._open.protected
+
+    def speak(self, text: str, *, allow_interruption: bool, flush: bool = True) -> None:
+        """Queue a text, or go on with the open utterance; blank ones open nothing.
+
+        Args:
+            text: what to say; of an open utterance, exactly what comes next.
+            allow_interruption: of the whole utterance; what its first text says counts.
+            flush: the utterance is complete with this; else it is open from now on.
 
         Raises:
-            ProviderError: the text is too long, or too many are waiting.
+            ProviderError: the text is too long, or too much is waiting. It is not said; what was
+                taken before is, and an open utterance ends here all the same if it was to.
         """
-        text = text.strip()
-        if not text:
-            return
-        limits = self._limits
-        if len(text) > limits.max_text_chars:
-            raise ProviderMisconfigured(
-                f"the text has {len(text)} characters, at most {limits.max_text_chars} fit"
-                " in one speak"
-            )
-        if len(self._queue) >= limits.max_queued:
-            raise ProviderNotReady(f"{limits.max_queued} texts are waiting to be spoken already")
-        self._queue.append(Utterance(text, not allow_interruption, self._generation))
-        self._idle.clear()
-        self._asked.set()
-        self._look_ahead()
+        flush = flush or self._draining > 0
+        if self._open is not None:
+            self._continue(self._open, text, ends=flush)
+        elif text := text.strip() if flush else text.lstrip():
+            self._begin_utterance(text, protected=not allow_interruption, is_open=not flush)
 
     def clear(self) -> bool:
         """Drop what is being said or waits; protected utterances that wait stay.
@@ -112,27 +125,38 @@ class Speaking:
         Returns:
             False: nothing was dropped, because a protected utterance is audible or being made.
         """
-        current, ahead = self._current, self._ahead
+        current = self._current
         if current is not None and current.utterance.protected:
             return False
         if self._protection.blocks(self._clock.now()):
             return False
         self._generation += 1
-        self._queue = deque(one for one in self._queue if one.protected)
-        if ahead is not None and not ahead.utterance.protected:
-            self._makers[ahead].cancel()
-            self._ahead = None
+        gone = [parts.utterance for parts in self._queue if not parts.utterance.protected]
+        self._queue = deque(parts for parts in self._queue if parts.utterance.protected)
         if current is not None:
-            self._makers[current].cancel()
-            self._current = None
+            gone.append(current.utterance)
+        for utterance in gone:
+            self._abandon(utterance)
+        if self._open is not None and not self._open.protected:
+            self._end_open()
+        self._current = None
         if self._saying is not None:
             self._saying.cancel()
         self._protection.reset()
         return True
 
     async def wait_idle(self) -> None:
-        """Wait until everything that was asked for has been handed over."""
-        await self._idle.wait()
+        """Wait until everything that was asked for has been handed over.
+
+        No utterance stays open meanwhile: each is said as far as its text has come.
+        """
+        self._draining += 1
+        try:
+            self._end_open()
+            self._look_ahead()
+            await self._idle.wait()
+        finally:
+            self._draining -= 1
 
     async def run(self) -> None:
         """Say what is asked for, one utterance after the other, until cancelled."""
@@ -146,32 +170,118 @@ class Speaking:
                     self._idle.set()
             finally:
                 self._tasks = None
+                if self._alarm is not None:
+                    self._alarm.cancel()
+
+    def _begin_utterance(self, text: str, *, protected: bool, is_open: bool) -> None:
+        utterance = Utterance(
+            text, protected=protected, generation=self._generation, is_open=is_open
+        )
+        if is_open:
+            self._open = utterance
+            self._note_text()
+        try:
+            self._check_length(text)
+            self._check_queue()
+        except ProviderError:
+            utterance.lose()  # what comes of it must not be said without its beginning
+            raise
+        self._queue.append(Parts(utterance, self._synthesizer, self._pronouncer))
+        self._idle.clear()
+        self._asked.set()
+        self._look_ahead()
+
+    def _continue(self, utterance: Utterance, text: str, *, ends: bool) -> None:
+        try:
+            self._check_length(text)
+            self._check_room(utterance, text)
+            utterance.add(text)
+        finally:
+            if ends:
+                self._end_open()
+            else:
+                self._note_text()
+            self._look_ahead()
+
+    def _check_length(self, text: str) -> None:
+        limit = self._limits.max_text_chars
+        if len(text) > limit:
+            raise ProviderMisconfigured(
+                f"the text has {len(text)} characters, at most {limit} fit in one speak"
+            )
+
+    def _check_queue(self) -> None:
+        limit = self._limits.max_queued
+        if len(self._queue) >= limit:
+            raise ProviderNotReady(f"{limit} texts are waiting to be spoken already")
+
+    def _check_room(self, utterance: Utterance, text: str) -> None:
+        limit = self._limits.max_text_chars
+        if utterance.waiting_chars + len(text) > limit and not utterance.is_lost:
+            raise ProviderNotReady(f"at most {limit} characters of an open utterance may wait")
+
+    def _end_open(self) -> None:
+        if self._open is not None:
+            self._open.end()
+            self._open = None
+
+    def _note_text(self) -> None:
+        """Give the open utterance all its time from now on."""
+        self._text_at = self._clock.now()
+        if self._alarm is None:
+            self._alarm = self._clock.call_at(self._text_due_at, self._end_overdue)
+
+    @property
+    def _text_due_at(self) -> float:
+        return self._text_at + self._limits.open_timeout_s
+
+    def _end_overdue(self) -> None:
+        """End the open utterance if its text has not gone on, else look again when it should."""
+        self._alarm = None
+        if self._open is None:
+            return
+        if self._clock.now() < self._text_due_at:
+            self._alarm = self._clock.call_at(self._text_due_at, self._end_overdue)
+            return
+        log.info("open_utterance_ended", without_text_s=self._limits.open_timeout_s)
+        self._end_open()
+        self._look_ahead()
 
     async def _say_all(self, tasks: asyncio.TaskGroup) -> None:
         while self._queue:
-            making = self._ahead or self._begin(tasks, self._queue[0])
-            self._queue.popleft()
-            self._current, self._ahead = making, None
-            self._saying = tasks.create_task(self._say(making), name="utterance")
+            self._current, self._making = self._queue.popleft(), None
+            self._saying = tasks.create_task(self._say(self._current), name="utterance")
             await asyncio.wait([self._saying])
             self._saying = self._current = None
             await self._close_abandoned()
 
-    def _begin(self, tasks: asyncio.TaskGroup, utterance: Utterance) -> Making:
-        making = Making(
-            utterance,
-            lambda: self._synthesizer.speak(self._pronouncer.apply(utterance.text)),
-            self._clock,
-        )
-        self._makers[making] = tasks.create_task(making.make(), name="making")
+    def _begin_part(self, parts: Parts) -> Making | None:
+        """Begin to make the next part of an utterance, if there is one by now."""
+        if self._tasks is None or (speak := parts.next_part()) is None:
+            return None
+        making = Making(parts.utterance, speak, self._clock)
+        self._makers[making] = self._tasks.create_task(making.make(), name="making")
         return making
 
     def _look_ahead(self) -> None:
-        """Begin to make the next utterance; not before the present one's first audio is there."""
-        if self._tasks is None or self._ahead is not None or not self._queue:
+        """Begin to make the next part; not before the present one's first audio is there."""
+        current = self._current
+        if self._tasks is None or self._ahead is not None or current is None:
             return
-        if self._current is not None and self._current.begun:
-            self._ahead = self._begin(self._tasks, self._queue[0])
+        if self._making is None or not self._making.begun:
+            return
+        self._ahead = self._begin_part(current)
+        if self._ahead is None and self._queue and not current.utterance.is_open:
+            self._ahead = self._begin_part(self._queue[0])
+
+    def _abandon(self, utterance: Utterance) -> None:
+        """Have nothing more made of an utterance."""
+        utterance.lose()
+        for making, task in self._makers.items():
+            if making.utterance is utterance:
+                task.cancel()
+        if self._ahead is not None and self._ahead.utterance is utterance:
+            self._ahead = None
 
     async def _close_abandoned(self) -> None:
         """Have everything closed that will not be said, so that at most two are made at a time."""
@@ -183,37 +293,64 @@ class Speaking:
             if closing and (await asyncio.wait(closing, timeout=CLOSING_LIMIT_S))[1]:
                 log.warning("closing_too_slow", limit_s=CLOSING_LIMIT_S)
 
-    async def _say(self, making: Making) -> None:
+    async def _say(self, parts: Parts) -> None:
         """Hand over one utterance; whatever goes wrong, the queue goes on."""
         try:
-            await self._hand_over(making)
+            await self._hand_over(parts)
         except ProviderError as error:
             self._outlet.tell(Problem(f"TTS error: {error.tts_text}"))
+            self._abandon(parts.utterance)
         except Exception:
             log.exception("speaking_failed")
             failure = AudioRejected("the engine failed unexpectedly")
             self._outlet.tell(Problem(f"TTS error: {failure.tts_text}"))
+            self._abandon(parts.utterance)
         finally:
             self._protection.finish()
+        await parts.utterance.wait_ended()  # one that failed has to hear the rest of its text
         if not self._queue:
             self._outlet.tell(PlaybackComplete(self._clock.epoch_ms()))
 
-    async def _hand_over(self, making: Making) -> None:
-        audio = self._synthesizer.audio_format
+    async def _hand_over(self, parts: Parts) -> None:
+        audio, utterance = self._synthesizer.audio_format, parts.utterance
         cutter = Cutter(audio.name, audio.sample_rate)
-        while (piece := await self._next_piece(making)) is not None:
-            self._look_ahead()
-            await self._play(cutter.feed(piece), making.utterance)
+        while (making := await self._next_making(parts)) is not None:
+            self._making = making
+            while (piece := await self._next_piece(making)) is not None:
+                utterance.forget_taken()
+                self._look_ahead()
+                await self._play(cutter.feed(piece), utterance)
+            self._makers.pop(making, None)
         if rest := cutter.finish():
-            await self._play([rest], making.utterance)
+            await self._play([rest], utterance)
+
+    async def _next_making(self, parts: Parts) -> Making | None:
+        """Return the next part of the present utterance once it can be made; None: that was all."""
+        while True:
+            ahead = self._ahead
+            if ahead is not None and ahead.utterance is parts.utterance:
+                self._ahead = None
+                return ahead
+            if (making := self._begin_part(parts)) is not None:
+                return making
+            if not parts.utterance.is_open:
+                return None
+            await parts.utterance.wait_changed()
 
     async def _next_piece(self, making: Making) -> bytes | None:
-        limit_s = self._limits.request_timeout_s
-        try:
-            async with asyncio.timeout(limit_s):
-                return await making.next_piece()
-        except TimeoutError as error:
-            raise ProviderTimeout(f"no audio came for {limit_s:g} s") from error
+        limit_s, utterance = self._limits.request_timeout_s, making.utterance
+        now = asyncio.get_running_loop().time
+        due = now() + limit_s
+        while True:
+            limit = asyncio.timeout_at(due)
+            try:
+                async with limit:
+                    return await making.next_piece()
+            except TimeoutError as error:
+                since = now() if utterance.is_starving else utterance.fed_at
+                due = since + limit_s
+                if not limit.expired() or due <= now():
+                    raise ProviderTimeout(f"no audio came for {limit_s:g} s") from error
 
     async def _play(self, frames: list[bytes], utterance: Utterance) -> None:
         for frame in frames:

@@ -172,6 +172,11 @@ class SessionLimits(Section):
     max_queued_speaks: Annotated[Whole, Env("SESSION_MAX_QUEUED_SPEAKS"), Field(ge=1)] = 100
     """Texts that wait to be spoken."""
 
+    open_speak_timeout_s: Annotated[
+        Seconds, Env("SESSION_OPEN_SPEAK_TIMEOUT_S"), Field(gt=0, le=3600)
+    ] = 30.0
+    """Seconds without more text after which an utterance begun with `flush: false` is ended."""
+
     max_message_bytes: Annotated[Whole, Env("SESSION_MAX_MESSAGE_BYTES"), Field(ge=1024)] = (
         16 * 2**20
     )
