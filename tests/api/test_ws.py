@@ -129,6 +129,76 @@ async def test_a_clear_that_protected_speech_forbids_forgets_nothing() -> None:
         assert await speech(client) == speech_of("one two")
 
 
+def speak(text: str, **fields: bool) -> str:
+    return json.dumps({"type": "speak", "text": text, **fields})
+
+
+async def test_texts_without_flush_are_one_utterance_until_one_with_flush() -> None:
+    async with serve() as served, connect(served.url) as client:
+        await configured(client)
+        await client.send(speak("LEN500 a", flush=False))
+        await client.send(speak("LEN500 b", flush=False))
+        await fence(client)
+        await client.send(speak("", flush=True, allow_interruption=True))
+        assert await speech(client) == speech_of("LEN500 aLEN500 b")
+        await client.send(speak("", flush=True, allow_interruption=True))  # of nothing
+        await fence(client)
+
+
+async def test_a_text_that_does_not_go_on_is_ended_as_the_settings_say() -> None:
+    patient = Settings.model_validate({"session": {"open_speak_timeout_s": 0.05}})
+    async with serve(patient) as served, connect(served.url) as client:
+        await configured(client)
+        await client.send(speak("LEN500 a", flush=False))
+        await client.send(speak("LEN500 b", flush=False))
+        assert await speech(client) == speech_of("LEN500 aLEN500 b")
+        await fence(client)
+
+
+async def test_a_clear_drops_an_open_utterance_with_all_of_it_that_waits() -> None:
+    async with serve() as served, connect(served.url) as client:
+        served.provider.open_gate = asyncio.Event()
+        await client.send(CONFIG_TEXT)
+        await client.send(speak("forget", flush=False))
+        await client.send(speak(" me", flush=False, allow_interruption=False))
+        await client.send('{"type":"clear"}')
+        await client.send(speak("say", flush=False))
+        await client.send(speak(" me"))
+        await settle()
+        served.provider.open_gate.set()
+        assert (await said(client))["type"] == "ready"
+        assert await speech(client) == speech_of("say me")
+
+
+async def test_a_clear_tears_nothing_off_an_open_utterance_that_is_protected() -> None:
+    async with serve() as served, connect(served.url) as client:
+        served.provider.open_gate = asyncio.Event()
+        await client.send(CONFIG_TEXT)
+        await client.send(speak("keep", flush=False, allow_interruption=False))
+        await client.send(speak(" all", flush=False))
+        await client.send('{"type":"clear"}')
+        await client.send(speak(" of it"))
+        await settle()
+        served.provider.open_gate.set()
+        assert (await said(client))["type"] == "ready"
+        assert await speech(client) == speech_of("keep all of it")
+
+
+async def test_a_stopping_server_says_an_open_utterance_as_far_as_it_has_come() -> None:
+    async with serve() as served, connect(served.url) as client:
+        await configured(client)
+        await client.send(speak("One. ", flush=False))
+        assert await said(client) == speech_of("One.")
+        await client.send(speak("Two", flush=False))
+        await fence(client)
+        served.stop()
+        assert await speech(client) == speech_of("Two")
+        with pytest.raises(ConnectionClosed) as closed:
+            await said(client)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1001
+
+
 async def test_after_a_clear_no_audio_of_what_it_cleared_arrives() -> None:
     async with serve() as served, connect(served.url) as client:
         served.provider.speech = lambda text: (b"A" if "long" in text else b"B") * 320_000

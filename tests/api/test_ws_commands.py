@@ -134,6 +134,41 @@ async def test_a_clear_leaves_what_may_not_be_interrupted() -> None:
     assert await taken(queue) == items[:1]
 
 
+def piece(text: str, *, protected: bool | None = None, flush: bool = False) -> Speak:
+    return Speak(text, flush, None if protected is None else not protected)
+
+
+@pytest.mark.parametrize(
+    ("open_protection", "items", "kept"),
+    [
+        # a text of its own says for all its pieces whether they stay
+        (None, [piece("a", protected=True), piece("b"), piece("c", flush=True)], "abc"),
+        (None, [piece("a"), piece("b", protected=True), piece("c", flush=True)], ""),
+        # and no longer than to its end
+        (None, [piece("a", protected=True), piece("", flush=True), piece("b")], "a"),
+        (None, [piece("a"), piece(" ", flush=True), piece("b", protected=True)], "b"),
+        # what goes on with an open utterance shares its fate
+        (True, [piece("a"), piece("b", flush=True), piece("c")], "ab"),
+        (False, [piece("a", protected=True), piece("b", protected=True, flush=True)], ""),
+        (False, [piece("a", flush=True), piece("b", protected=True), piece("c")], "bc"),
+        # a blank text opens nothing
+        (None, [piece(" ", protected=True), piece("a")], " "),
+        (None, [piece("", flush=True), piece("a", protected=True, flush=True)], "a"),
+    ],
+)
+async def test_a_clear_drops_and_leaves_whole_utterances(
+    open_protection: bool | None, items: list[Speak], kept: str
+) -> None:
+    queue = CommandQueue()
+    for item in items:
+        queue.put(item, 1)
+        queue.put(Clear(), 1)  # other commands do not matter
+    queue.drop_speaks(open_protection)
+    texts = [one.text for one in await taken(queue) if isinstance(one, Speak)]
+    assert "".join(texts) == kept
+    assert queue._bytes == 0
+
+
 async def test_empty_messages_do_not_queue_up() -> None:
     queue = CommandQueue()
     queue.put_audio(b"")

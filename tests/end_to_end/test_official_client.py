@@ -101,6 +101,26 @@ async def test_speaking_sends_frames_of_ten_milliseconds_and_one_completion(
     assert caplog.records == []  # the client warns about every message that it does not know
 
 
+async def test_a_text_in_pieces_is_one_utterance_and_sounds_like_the_whole(
+    server: RunningServer,
+) -> None:
+    async with conversation(server) as talk:
+        await talk.client.speak("Good morning, how are you?")
+        await talk.until_complete()
+        whole = bytes(talk.audio)
+        talk.audio.clear()
+        for piece in ("Good morn", "ing,", " how are", " you?"):
+            await talk.client.speak(piece, flush=False)
+        await talk.client.tts_flush()
+        await talk.until_complete(2)
+        await talk.client.tts_flush()  # with nothing open it is nothing
+        await talk.client.speak("", flush=False)
+        await talk.client.clear()
+    assert bytes(talk.audio) == whole
+    assert len(talk.completions) == 2
+    assert talk.errors == []
+
+
 async def test_nothing_of_a_cleared_utterance_arrives_after_the_next_one_began(
     server: RunningServer,
 ) -> None:

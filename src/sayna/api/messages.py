@@ -196,11 +196,16 @@ class Config(Struct, tag="config", tag_field="type"):
 
 
 class Speak(Struct, tag="speak", tag_field="type"):
-    """Say a text; texts are said in the order in which they come."""
+    """Say a text, or go on with one; texts are said in the order in which they come."""
 
     text: str
-    flush: bool | None = None
-    allow_interruption: bool | None = None
+    flush: Annotated[
+        bool | None, Meta(description="False: more text of the same utterance follows.")
+    ] = None
+    allow_interruption: Annotated[
+        bool | None,
+        Meta(description="False: no clear stops it; the first text of an utterance says so."),
+    ] = None
 
 
 class Clear(Struct, tag="clear", tag_field="type"):

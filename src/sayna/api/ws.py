@@ -91,13 +91,19 @@ class Connection:
             item = parse_command(text)
         except InvalidMessage as error:
             item = Problem(f"Invalid message format: {error}")
-        if isinstance(item, Clear) and (self._session is None or self._session.clear_now()):
-            self._queue.drop_speaks()
+        if isinstance(item, Clear):
+            self._clear_now()
         self._queue.put(item, len(text))
         if isinstance(item, Config):
             self._hear = None
         if self._queue.is_full:
             self._transport.pause_reading()
+
+    def _clear_now(self) -> None:
+        session = self._session
+        open_protection = None if session is None else session.open_protection
+        if session is None or session.clear_now():
+            self._queue.drop_speaks(open_protection)
 
     def take_end(self) -> None:
         """Take the session down."""
@@ -186,7 +192,11 @@ async def _act(session: Session, item: Item) -> None:
         case Config():
             await session.configure(item.to_request())
         case Speak(text=text):
-            session.speak(text, allow_interruption=item.allow_interruption is not False)
+            session.speak(
+                text,
+                allow_interruption=item.allow_interruption is not False,
+                flush=item.flush is not False,
+            )
         case Clear():
             session.answer_clear()
         case SendMessage():

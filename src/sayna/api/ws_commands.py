@@ -106,11 +106,21 @@ class CommandQueue:
         """A config that was taken out has been opened or refused."""
         self._configs -= 1
 
-    def drop_speaks(self) -> None:
-        """Forget every text that waits to be spoken, unless it may not be interrupted."""
-        dropped = [pair for pair in self._items if _can_be_cleared(pair[0])]
-        self._items = deque(pair for pair in self._items if not _can_be_cleared(pair[0]))
-        self._bytes -= sum(size for _, size in dropped)
+    def drop_speaks(self, open_protection: bool | None = None) -> None:
+        """Forget every text that waits to be spoken, unless it may not be interrupted.
+
+        Args:
+            open_protection: whether the utterance that the first of them goes on with may not be
+                interrupted; None: there is none.
+        """
+        fate = _Fate(open_protection)
+        kept: deque[tuple[Item, int]] = deque()
+        for item, size in self._items:
+            if isinstance(item, Speak) and not fate.is_kept(item):
+                self._bytes -= size
+            else:
+                kept.append((item, size))
+        self._items = kept
 
     def _add(self, item: Item, size: int) -> None:
         self._items.append((item, size))
@@ -125,8 +135,25 @@ class CommandQueue:
                 return
 
 
-def _can_be_cleared(item: Item) -> bool:
-    return isinstance(item, Speak) and item.allow_interruption is not False
+class _Fate:
+    """What a `clear` means to texts in order: all of an utterance shares what its first one says.
+
+    Args:
+        open_protection: of the utterance that is open; None: none is.
+    """
+
+    def __init__(self, open_protection: bool | None) -> None:
+        self._open_protection = open_protection
+
+    def is_kept(self, speak: Speak) -> bool:
+        """Tell what becomes of the next text."""
+        protected = self._open_protection
+        if protected is None:
+            protected = speak.allow_interruption is False
+            if not speak.text.strip():
+                return protected  # it opens nothing
+        self._open_protection = None if speak.flush is not False else protected
+        return protected
 
 
 def _early_audio_bytes(config: Config) -> int:
