@@ -11,8 +11,8 @@ export CACHE_PATH ?= .cache/sayna
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := all
-.PHONY: all run test setup parts check style types layers mirror links secrets generated fast slow \
-        cover bench lock docs clean
+.PHONY: all run test setup parts parts-bench check style types layers mirror links secrets generated \
+        fast slow cover bench lock docs clean
 
 all: check test
 
@@ -25,6 +25,9 @@ setup: $(STAMPS)/dev $(STAMPS)/models ## .venv, locked dependencies, local engin
 
 parts: $(STAMPS)/dev ## Real programs that tests use, into .parts/ or from Debian
 	@$(BIN)/python tools/parts.py
+
+parts-bench: $(STAMPS)/dev ## Pipecat, for `make bench` to compare with; nothing else needs it
+	@$(BIN)/python tools/parts.py bench
 
 check: $(STAMPS)/dev style types layers mirror links secrets generated ## All that needs no running server
 
@@ -70,6 +73,8 @@ lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
 	  --python-version 3.11 --extra local --extra build --extra vosk --extra sherpa --extra whisper \
 	  --extra piper --extra kokoro --extra engines -c requirements/dev.txt pyproject.toml \
 	  -o requirements/engines.txt
+	uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --extra build --extra bench pyproject.toml -o requirements/bench.txt
 
 clean: ## Forget everything that `make` built here
 	rm -rf .venv .cache .parts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,21 +1,18 @@
 """The provider `counting`: costs nothing, so that what is measured is ours.
 
 Its recognizer counts frames and answers every fiftieth with an interim; its synthesizer has the
-audio of any text ready at once.
+audio of any text ready at once, with the model `slow` only after a while and at the pace of speech.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
+from bench.exchange import FRAME, FRAME_S, FRAMES_PER_RESULT, SLOW_FIRST_BYTE_S, SLOW_PIECES, SPEECH
 from sayna.settings.tree import Settings
 from sayna.speech.events import SpeechEvent, Transcript
 from sayna.speech.options import RecognizerOptions, SynthesizerOptions
 from sayna.speech.protocols import AudioFormat, Provider, Recognizer, Synthesizer, Voice
-
-FRAMES_PER_RESULT = 50
-SPEECH = bytes(16_000 * 2)
-"""One second of silence at 16 kHz, 16 bit."""
 
 
 class CountingRecognizer:
@@ -57,6 +54,24 @@ class ReadySynthesizer:
         yield SPEECH
 
 
+class SlowSynthesizer:
+    """Needs 100 ms before an utterance begins, and makes it no faster than it is heard."""
+
+    speech_version = None  # its speech is not to be remembered: it is there to be made
+
+    def __init__(self, sample_rate: int) -> None:
+        self.audio_format = AudioFormat("linear16", sample_rate)
+
+    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        """Yield pieces of 20 ms."""
+        del text
+        loop = asyncio.get_running_loop()
+        begins_at = loop.time() + SLOW_FIRST_BYTE_S
+        for number in range(SLOW_PIECES):
+            await asyncio.sleep(begins_at + number * FRAME_S - loop.time())
+            yield FRAME
+
+
 class CountingProvider:
     """See the module."""
 
@@ -73,7 +88,8 @@ class CountingProvider:
         self, options: SynthesizerOptions
     ) -> AsyncGenerator[Synthesizer, None]:
         """Open at once."""
-        yield ReadySynthesizer(options.sample_rate)
+        slow = options.model == "slow"
+        yield (SlowSynthesizer if slow else ReadySynthesizer)(options.sample_rate)
 
     async def voices(self) -> Sequence[Voice]:
         """There is one."""

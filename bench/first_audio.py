@@ -2,8 +2,12 @@
 
 The provider `counting` has its audio ready at once, so what is left is ours. Beside it, in the same
 run, a plain aiohttp server that knows no cache. `disk` is the first time after a restart.
+
+Then the gap between utterances that wait in a queue, when the engine needs 100 ms to the first byte
+of each; the peer asks its engine for the next utterance when it has sent the one before.
 """
 
+import argparse
 import asyncio
 import json
 import statistics
@@ -11,14 +15,26 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypedDict
+from typing import TypedDict, cast
 
+import uvloop
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 from typing_extensions import override
 
-from bench.load import connect, hang_up
-from bench.servers import running
+from bench.exchange import FRAME_S, SLOW_PIECES, config, speak
+from bench.load import connect, hang_up, percentile
+from bench.servers import SERVER_CORE, running
 
 ROUNDS = 300
+WRITING_S = 0.005
+"""Before a new text when speech is kept in a folder: else it would also be measured how the answer
+competes with the writing of the one before."""
+
+QUEUED = 12
+"""Utterances said one after the other, to look at the gaps between them."""
+
+UTTERANCE_S = SLOW_PIECES * FRAME_S
+BYTES_PER_S = 32_000
 WARM_ROUNDS = 30
 HEAD_END = b"\r\n\r\n"
 
@@ -45,8 +61,7 @@ class Asker(asyncio.Protocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way to answer."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -88,19 +103,23 @@ def content_length(head: bytes) -> int:
     return int(dict(line.split(b": ", 1) for line in lines)[b"content-length"])
 
 
-async def ask_socket(port: int, texts: Sequence[str]) -> list[float]:
+async def ask_socket(port: int, texts: Sequence[str], pause_s: float) -> list[float]:
     """Let one session say the texts, one after the other."""
     [caller] = await connect(port, 1)
     for text in texts:
-        await caller.speak(json.dumps({"type": "speak", "text": text}).encode())
+        await caller.speak(speak(text))
+        await asyncio.sleep(pause_s)
     await hang_up([caller])
     return caller.first_audio_ms
 
 
-async def ask_route(port: int, texts: Sequence[str]) -> list[float]:
+async def ask_route(port: int, texts: Sequence[str], pause_s: float) -> list[float]:
     """Ask for the texts over one kept connection."""
     transport, asker = await asyncio.get_running_loop().create_connection(Asker, "127.0.0.1", port)
-    waits = [await asker.ask(text) for text in texts]
+    waits: list[float] = []
+    for text in texts:
+        waits.append(await asker.ask(text))
+        await asyncio.sleep(pause_s)
     transport.close()
     return waits
 
@@ -108,51 +127,134 @@ async def ask_route(port: int, texts: Sequence[str]) -> list[float]:
 PATHS = {"/ws": ask_socket, "/speak": ask_route}
 
 
-def texts_of(path: str) -> list[str]:
+def texts_of(path: str, rounds: int) -> list[str]:
     """Return texts that nobody has said over another path."""
-    return [f"Sentence number {number} of {path}." for number in range(ROUNDS)]
+    return [f"Sentence number {number} of {path}." for number in range(rounds)]
 
 
 def figure(server: str, path: str, audio: str, waits: list[float]) -> FirstAudio:
     """Sum up, and say so."""
-    ordered = sorted(waits)
     summed = FirstAudio(
         server=server,
         path=path,
         audio=audio,
         p50_ms=round(statistics.median(waits), 3),
-        p99_ms=round(ordered[int(0.99 * len(ordered))], 3),
+        p99_ms=round(percentile(waits, 0.99), 3),
     )
-    print(summed, flush=True)
+    print(
+        f"  {server}, {path}, {audio}: p50 {summed['p50_ms']} / p99 {summed['p99_ms']} ms",
+        flush=True,
+    )
     return summed
 
 
 def measure(
-    name: str, audios: Sequence[str], label: str, cache_path: Path | None = None
+    name: str, audios: Sequence[str], label: str, rounds: int, cache_path: Path | None = None
 ) -> list[FirstAudio]:
     """Run one server and ask it for the same texts once for each word of `audios`."""
     figures: list[FirstAudio] = []
     settings = {} if cache_path is None else {"CACHE_PATH": str(cache_path)}
-    with running(name, core=0, settings=settings) as server:
+    with running(name, core=SERVER_CORE, settings=settings) as server:
         for path, ask in PATHS.items():
-            asyncio.run(ask(server.port, ["Warm up."] * WARM_ROUNDS))
+            uvloop.run(ask(server.port, ["Warm up."] * WARM_ROUNDS, 0))
             for audio in audios:
-                waits = asyncio.run(ask(server.port, texts_of(path)))
+                pause_s = WRITING_S if cache_path and audio == "new" else 0
+                waits = uvloop.run(ask(server.port, texts_of(path, rounds), pause_s))
                 figures.append(figure(label, path, audio, waits))
     return figures
 
 
-def run() -> list[FirstAudio]:
+class Gap(TypedDict):
+    """What a listener hears between two utterances, ms of silence."""
+
+    server: str
+    gaps: int
+    p50_ms: float
+    most_ms: float
+
+
+class Listener(WSListener):
+    """Plays what comes as soon as it comes, and notes the silence before each utterance."""
+
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+        self.done = asyncio.Event()
+        self.silences_ms: list[float] = []
+        self._taken_bytes = 0
+        self._plays_until = 0.0
+
+    @override
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Ask for the engine that needs time."""
+        transport.send(WSMsgType.TEXT, config("slow"))
+
+    @override
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Play a frame."""
+        if frame.msg_type != WSMsgType.BINARY:
+            self.ready.set()
+            return
+        now = time.perf_counter()
+        at = self._taken_bytes % round(UTTERANCE_S * BYTES_PER_S)
+        if at == 0 and self._taken_bytes:
+            self.silences_ms.append(max(0.0, now - self._plays_until) * 1000)
+        size = len(frame.get_payload_as_bytes())
+        self._taken_bytes += size
+        self._plays_until = max(now, self._plays_until) + size / BYTES_PER_S
+        if self._taken_bytes >= round(QUEUED * UTTERANCE_S * BYTES_PER_S):
+            self.done.set()
+
+
+async def listen(port: int) -> list[float]:
+    """Queue all utterances at once; return the silences between them, ms."""
+    transport, listener = await ws_connect(Listener, f"ws://127.0.0.1:{port}/ws")
+    assert isinstance(listener, Listener)
+    async with asyncio.timeout(30):
+        await listener.ready.wait()
+        for number in range(QUEUED):
+            transport.send(WSMsgType.TEXT, speak(f"Sentence number {number}."))
+        await listener.done.wait()
+    transport.disconnect()
+    await transport.wait_disconnected()
+    return listener.silences_ms
+
+
+def measure_gaps(name: str) -> Gap:
+    """Let one server say utterances that wait for each other."""
+    with running(name, core=SERVER_CORE) as server:
+        silences = uvloop.run(listen(server.port))
+    gap = Gap(
+        server=name,
+        gaps=len(silences),
+        p50_ms=round(statistics.median(silences), 2),
+        most_ms=round(max(silences), 2),
+    )
+    print(f"  {name}: silence between utterances p50 {gap['p50_ms']}, at most {gap['most_ms']} ms")
+    return gap
+
+
+class Figures(TypedDict):
+    """All of it."""
+
+    first_byte: list[FirstAudio]
+    gaps_at_100_ms_to_the_first_byte: list[Gap]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be chosen."""
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each kind (300)")
+
+
+def run(chosen: argparse.Namespace) -> Figures:
     """Measure both servers, ours with and without a folder."""
+    rounds: int = chosen.rounds
     with TemporaryDirectory() as folder:
         kept = Path(folder)
-        return [
-            *measure("ours", ["new", "memory"], "ours"),
-            *measure("ours", ["new", "memory"], "ours with cache.path", kept),
-            *measure("ours", ["disk"], "ours with cache.path", kept),
-            *measure("aiohttp", ["new"], "aiohttp"),
+        first_byte = [
+            *measure("ours", ["new", "memory"], "ours", rounds),
+            *measure("ours", ["new", "memory"], "ours with cache.path", rounds, kept),
+            *measure("ours", ["disk"], "ours with cache.path", rounds, kept),
+            *measure("aiohttp", ["new"], "aiohttp", rounds),
         ]
-
-
-if __name__ == "__main__":
-    run()
+    gaps = [measure_gaps(name) for name in ("ours", "aiohttp")]
+    return Figures(first_byte=first_byte, gaps_at_100_ms_to_the_first_byte=gaps)

@@ -1,42 +1,41 @@
-"""Many callers in one process: each sends 20 ms frames at the pace of speech."""
+"""Many callers in one process: each sends 20 ms frames at the pace of speech, speaks now and then.
+
+The callers are spread over the 20 ms, and their results over the second, as strangers' would be.
+"""
 
 import asyncio
-import json
 import time
+from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 from typing_extensions import override
 
-from bench.counting import FRAMES_PER_RESULT
+from bench.exchange import FRAME, FRAME_S, FRAMES_PER_RESULT, config, speak
 
-FRAME = bytes(640)
-"""20 ms at 16 kHz, 16 bit."""
-FRAME_S = 0.02
-CONFIG = json.dumps(
-    {
-        "type": "config",
-        "stt_config": {
-            "provider": "counting",
-            "language": "en-US",
-            "sample_rate": 16_000,
-            "channels": 1,
-            "punctuation": True,
-            "encoding": "linear16",
-            "model": "",
-        },
-        "tts_config": {"provider": "counting", "model": "", "sample_rate": 16_000},
-    }
-).encode()
-SPEAK = b'{"type":"speak","text":"Anything at all."}'
+SLICES = 20
+"""Into which a frame's 20 ms are cut: the event loop keeps time to a millisecond."""
+
+TICKS_PER_SPEAK = 500
+"""Frames between two `speak` of one caller: ten seconds."""
+
+TEXTS = [speak(f"Sentence number {number}.") for number in range(20)]
+TOGETHER = 50
+"""Handshakes at a time."""
+
+ANSWER_LIMIT_S = 5.0
 
 
 @dataclass
 class Caller(WSListener):
-    """One connection; remembers when it sent and what it waited."""
+    """One connection; remembers when it asked and what it waited."""
 
+    first_message: bytes
+    joins_at: int = 0
+    """Frames that it lets pass before its first one."""
     sent: int = 0
-    asked_at: float = 0.0
+    asked_at: deque[float] = field(default_factory=deque[float])
     waits_ms: list[float] = field(default_factory=list[float])
     spoke_at: float = 0.0
     first_audio_ms: list[float] = field(default_factory=list[float])
@@ -48,76 +47,121 @@ class Caller(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Introduce ourselves."""
         self.transport = transport
-        transport.send(WSMsgType.TEXT, CONFIG)
+        transport.send(WSMsgType.TEXT, self.first_message)
 
     @override
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Note the answer."""
-        del transport
         now = time.perf_counter()
         if frame.msg_type == WSMsgType.BINARY:
             if self.spoke_at:
                 self.first_audio_ms.append((now - self.spoke_at) * 1000)
                 self.spoke_at = 0.0
             return
-        kind = json.loads(frame.get_payload_as_bytes())["type"]
-        if kind == "ready":
+        message = frame.get_payload_as_bytes()
+        if b'"stt_result"' in message:
+            self.waits_ms.append((now - self.asked_at.popleft()) * 1000)
+        elif b'"ready"' in message:
             self.ready.set()
-        elif kind == "stt_result":
-            self.waits_ms.append((now - self.asked_at) * 1000)
-        elif kind == "tts_playback_complete":
+        elif b'"tts_playback_complete"' in message:
             self.complete.set()
         else:
-            raise RuntimeError(f"the server said {kind}")
+            raise RuntimeError("the server said something else")
 
     def send_frame(self) -> None:
         """Send the next 20 ms."""
         assert self.transport
         self.sent += 1
         if self.sent % FRAMES_PER_RESULT == 0:
-            self.asked_at = time.perf_counter()
+            self.asked_at.append(time.perf_counter())
         self.transport.send(WSMsgType.BINARY, FRAME)
 
-    async def speak(self, message: bytes = SPEAK) -> None:
-        """Ask for speech and wait for its end."""
+    def ask(self, message: bytes) -> None:
+        """Ask for speech, unless some is on its way."""
         assert self.transport
+        if not self.spoke_at:
+            self.spoke_at = time.perf_counter()
+            self.transport.send(WSMsgType.TEXT, message)
+
+    async def speak(self, message: bytes) -> None:
+        """Ask for speech and wait for its end."""
         self.complete.clear()
-        self.spoke_at = time.perf_counter()
-        self.transport.send(WSMsgType.TEXT, message)
+        self.ask(message)
         async with asyncio.timeout(10):
             await self.complete.wait()
 
 
-async def connect(port: int, count: int) -> list[Caller]:
-    """Open `count` sessions, each ready."""
+class Streamed(NamedTuple):
+    """What a stretch of load came to."""
+
+    frames: int
+    late_p99_ms: float
+    """How far the load itself was behind its own times: what is above a few ms is not the server's
+    fault."""
+
+
+async def connect(port: int, count: int, *, first: int = 0, model: str = "") -> list[Caller]:
+    """Open `count` sessions, each ready, each at another point of its second.
+
+    Args:
+        port: of the server.
+        count: of sessions.
+        first: how many there are already.
+        model: of the engine that speaks.
+    """
     callers: list[Caller] = []
-    for _ in range(count):
-        # a lambda: given the class itself, picows would fill its first fields with the handshake
-        _transport, listener = await ws_connect(
-            lambda: Caller(),
-            f"ws://127.0.0.1:{port}/ws",
-        )
-        assert isinstance(listener, Caller)
-        callers.append(listener)
-    async with asyncio.timeout(30):
-        for caller in callers:
-            await caller.ready.wait()
+    while len(callers) < count:
+        together = min(TOGETHER, count - len(callers))
+        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+            dialling = [tasks.create_task(_connect_one(port, model)) for _ in range(together)]
+        callers += [task.result() for task in dialling]
+    for number, caller in enumerate(callers, first):
+        caller.joins_at = number % FRAMES_PER_RESULT
     return callers
 
 
-async def stream(callers: list[Caller], seconds: float) -> int:
-    """Send speech-paced frames, the callers spread evenly over each 20 ms; return frames sent."""
+async def _connect_one(port: int, model: str) -> Caller:
+    # a lambda: given the class itself, picows would fill its first fields with the handshake
+    _transport, listener = await ws_connect(
+        lambda: Caller(config(model)), f"ws://127.0.0.1:{port}/ws"
+    )
+    assert isinstance(listener, Caller)
+    await listener.ready.wait()
+    return listener
+
+
+async def stream(callers: list[Caller], seconds: float) -> Streamed:
+    """Send frames at the pace of speech, and a `speak` of each caller every ten seconds.
+
+    New callers join in within the first second: it is for warming up.
+    """
     began = time.perf_counter()
-    ticks = int(seconds / FRAME_S)
-    slices = min(10, len(callers))
+    ticks = round(seconds / FRAME_S)
+    groups = [callers[part::SLICES] for part in range(min(SLICES, len(callers)))]
+    late: list[float] = []
     for tick in range(ticks):
-        for part in range(slices):
-            due = began + (tick + part / slices) * FRAME_S
-            if (wait_s := due - time.perf_counter()) > 0:
-                await asyncio.sleep(wait_s)
-            for caller in callers[part::slices]:
-                caller.send_frame()
-    return ticks * len(callers)
+        for part, group in enumerate(groups):
+            due = began + (tick + part / len(groups)) * FRAME_S
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            late.append((time.perf_counter() - due) * 1000)
+            for caller in group:
+                if tick >= caller.joins_at:
+                    caller.send_frame()
+        for number in range(tick % TICKS_PER_SPEAK, len(callers), TICKS_PER_SPEAK):
+            callers[number].ask(TEXTS[number % len(TEXTS)])
+    for caller in callers:
+        caller.joins_at = 0
+    return Streamed(ticks * len(callers), percentile(late, 0.99))
+
+
+async def settle(callers: list[Caller]) -> int:
+    """Wait for the answers that are on their way; return how many never came."""
+    give_up_at = time.perf_counter() + ANSWER_LIMIT_S
+    while any(caller.asked_at or caller.spoke_at for caller in callers):
+        if time.perf_counter() > give_up_at:
+            break
+        await asyncio.sleep(0.01)
+    return sum(len(caller.asked_at) + bool(caller.spoke_at) for caller in callers)
 
 
 async def hang_up(callers: list[Caller]) -> None:
@@ -128,3 +172,9 @@ async def hang_up(callers: list[Caller]) -> None:
     for caller in callers:
         if caller.transport:
             await caller.transport.wait_disconnected()
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Return the value that `share` of all stay below; NaN of none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")

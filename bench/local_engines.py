@@ -4,6 +4,8 @@ Every sentence of the demonstration grammar is spoken by each voice, carried in 
 listened to in that grammar; a sentence counts when every word of it comes back.
 """
 
+import argparse
+import asyncio
 import re
 import statistics
 import time
@@ -72,12 +74,12 @@ async def comes_back(provider: Provider, sentence: str, voice: str, name: str, r
     return " ".join(finals).strip() == sentence
 
 
-async def measure() -> Engines:
+async def measure(voices: int) -> Engines:
     """Run both measurements."""
     exact: dict[str, str] = {}
     async with open_provider(Settings()) as provider:
         waits = await first_audio(provider)
-        for voice in VOICES:
+        for voice in VOICES[:voices]:
             for name, rate in CARRIED:
                 right = [
                     await comes_back(provider, sentence, voice, name, rate)
@@ -89,3 +91,20 @@ async def measure() -> Engines:
         first_audio_max_ms=round(max(waits), 2),
         exact=exact,
     )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be chosen."""
+    parser.add_argument("--voices", type=int, default=len(VOICES), help="how many of them (all)")
+
+
+def run(chosen: argparse.Namespace) -> Engines:
+    """Measure, and print."""
+    figures = asyncio.run(measure(chosen.voices))
+    print(
+        f"  first audio p50 {figures['first_audio_p50_ms']},"
+        f" at most {figures['first_audio_max_ms']} ms"
+    )
+    for what, right in figures["exact"].items():
+        print(f"  {what}: {right}")
+    return figures

@@ -2,40 +2,29 @@
 
 Each accepts `/ws`, answers the first text with `ready`, counts binary frames, sends a result every
 fiftieth and answers `speak` with a second of audio in 10 ms frames and a completion; aiohttp also
-answers `POST /speak`. No sessions, no validation, no queues: the least that a hand-written gateway
-could do.
+answers `GET /` and `POST /speak`, and knows the model `slow`. No sessions, no validation, no
+queues: the least that a hand-written gateway could do.
 """
 
 import argparse
+import asyncio
 import json
 import sys
-import time
 
 from aiohttp import WSMsgType, web
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
-from bench.counting import FRAMES_PER_RESULT, SPEECH
-
-FRAME_BYTES = 320
-READY = json.dumps({"type": "ready"})
-
-
-def result(frames: int) -> str:
-    """Render a result as ours does."""
-    return json.dumps(
-        {
-            "type": "stt_result",
-            "transcript": str(frames),
-            "is_final": False,
-            "is_speech_final": False,
-            "confidence": 0.5,
-        }
-    )
-
-
-def complete() -> str:
-    """Render a completion."""
-    return json.dumps({"type": "tts_playback_complete", "timestamp": int(time.time() * 1000)})
+from bench.exchange import (
+    FRAME,
+    FRAME_S,
+    FRAMES_PER_RESULT,
+    READY,
+    SLOW_FIRST_BYTE_S,
+    SLOW_PIECES,
+    SPEECH,
+    SPOKEN_FRAME_BYTES,
+    complete,
+    result,
+)
 
 
 async def serve_aiohttp(request: web.Request) -> web.WebSocketResponse:
@@ -43,18 +32,36 @@ async def serve_aiohttp(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse(compress=False, max_msg_size=1 << 24)
     await socket.prepare(request)
     frames = 0
+    slow = False
     async for message in socket:
         if message.type is WSMsgType.BINARY:
             frames += 1
             if frames % FRAMES_PER_RESULT == 0:
                 await socket.send_str(result(frames))
-        elif json.loads(message.data)["type"] == "config":
+        elif (told := json.loads(message.data))["type"] == "config":
+            slow = told["tts_config"]["model"] == "slow"
             await socket.send_str(READY)
         else:
-            for at in range(0, len(SPEECH), FRAME_BYTES):
-                await socket.send_bytes(SPEECH[at : at + FRAME_BYTES])
-            await socket.send_str(complete())
+            await (speak_slowly if slow else speak_at_once)(socket)
     return socket
+
+
+async def speak_at_once(socket: web.WebSocketResponse) -> None:
+    """Answer one `speak` with audio that is there already."""
+    for at in range(0, len(SPEECH), SPOKEN_FRAME_BYTES):
+        await socket.send_bytes(SPEECH[at : at + SPOKEN_FRAME_BYTES])
+    await socket.send_str(complete())
+
+
+async def speak_slowly(socket: web.WebSocketResponse) -> None:
+    """Answer one `speak` as the engine delivers; the next one is begun after that."""
+    loop = asyncio.get_running_loop()
+    begins_at = loop.time() + SLOW_FIRST_BYTE_S
+    for number in range(SLOW_PIECES):
+        await asyncio.sleep(begins_at + number * FRAME_S - loop.time())
+        for at in range(0, len(FRAME), SPOKEN_FRAME_BYTES):
+            await socket.send_bytes(FRAME[at : at + SPOKEN_FRAME_BYTES])
+    await socket.send_str(complete())
 
 
 async def speak_aiohttp(request: web.Request) -> web.Response:
@@ -63,27 +70,34 @@ async def speak_aiohttp(request: web.Request) -> web.Response:
     return web.Response(body=SPEECH, content_type="audio/pcm")
 
 
-def run_aiohttp() -> None:
-    """Serve on a free port and say which."""
+async def live_aiohttp(request: web.Request) -> web.Response:
+    """Say that the server is there."""
+    del request
+    return web.json_response({"status": "OK"})
+
+
+def run_aiohttp(port: int) -> None:
+    """Serve and say where."""
     app = web.Application()
+    app.router.add_get("/", live_aiohttp)
     app.router.add_get("/ws", serve_aiohttp)
     app.router.add_post("/speak", speak_aiohttp)
     web.run_app(
         app,
         host="127.0.0.1",
-        port=0,
+        port=port,
         access_log=None,
         print=lambda *words: print(*words, flush=True),
     )
 
 
-def run_fastapi() -> None:
+def run_fastapi(port: int) -> None:
     """Serve on FastAPI with uvicorn's defaults."""
     import uvicorn
+    from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
     app = FastAPI()
 
-    @app.websocket("/ws")
     async def talk(socket: WebSocket) -> None:
         await socket.accept()
         frames = 0
@@ -99,13 +113,14 @@ def run_fastapi() -> None:
                 elif json.loads(message["text"])["type"] == "config":
                     await socket.send_text(READY)
                 else:
-                    for at in range(0, len(SPEECH), FRAME_BYTES):
-                        await socket.send_bytes(SPEECH[at : at + FRAME_BYTES])
+                    for at in range(0, len(SPEECH), SPOKEN_FRAME_BYTES):
+                        await socket.send_bytes(SPEECH[at : at + SPOKEN_FRAME_BYTES])
                     await socket.send_text(complete())
         except WebSocketDisconnect:
             return
 
-    uvicorn.run(app, host="127.0.0.1", port=0, access_log=False)
+    app.add_api_websocket_route("/ws", talk)
+    uvicorn.run(app, host="127.0.0.1", port=port, access_log=False)
 
 
 PEERS = {"aiohttp": run_aiohttp, "fastapi": run_fastapi}
@@ -114,4 +129,6 @@ PEERS = {"aiohttp": run_aiohttp, "fastapi": run_fastapi}
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("name", choices=PEERS)
-    sys.exit(PEERS[parser.parse_args().name]())
+    parser.add_argument("--port", type=int, default=0)
+    chosen = parser.parse_args()
+    sys.exit(PEERS[chosen.name](chosen.port))

@@ -3,7 +3,8 @@
 A part that is already there is left alone. What cannot be installed here is named with its cure and
 is not an error: the tests that need it skip with the same words, and fail when CI=true.
 
-`--run engines ARGUMENTS` runs pytest in the environment of the part `engines`.
+`--run engines ARGUMENTS` runs pytest in the environment of the part `engines`; `bench` gets what
+`make bench` compares with, which nothing else needs.
 """
 
 import hashlib
@@ -45,6 +46,8 @@ class PythonPart:
     program: str
     lock: Path
     used_for: str
+    cure: str = "make parts"
+    """How to get it, in one command."""
 
     @property
     def folder(self) -> Path:
@@ -61,11 +64,6 @@ class PythonPart:
         """Tell whether it holds what the lock says."""
         stamp = self.folder / "lock"
         return stamp.exists() and stamp.read_text() == self._hash()
-
-    @property
-    def cure(self) -> str:
-        """Say in one command how to get it."""
-        return "make parts"
 
     def install(self) -> None:
         """Build it anew from the lock."""
@@ -84,6 +82,9 @@ class PythonPart:
 
 ENGINES = PythonPart(
     "engines", Path("requirements/engines.txt"), "vosk, sherpa, whisper, piper and kokoro, for real"
+)
+BENCH = PythonPart(
+    "bench", Path("requirements/bench.txt"), "Pipecat, measured beside Sayna", "make parts-bench"
 )
 DEBIAN = (DebianPart("chromium", "chromium", "opens /docs as a real browser does"),)
 PARTS = (*DEBIAN, ENGINES)
@@ -118,6 +119,19 @@ def get() -> int:
     return 0
 
 
+def build(part: PythonPart) -> int:
+    """Install one environment that somebody asked for; unlike `get`, to fail is an error."""
+    if not part.present:
+        print(f"Building {part.folder} (a minute the first time)")
+        try:
+            part.install()
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"Could not install: {error}", file=sys.stderr)
+            return 1
+    print(f"{part.folder} is there ({part.used_for})")
+    return 0
+
+
 def run(part: PythonPart, arguments: Sequence[str]) -> int:
     """Run pytest with a part's own packages; without the part it is a failure only in CI."""
     if not part.present:
@@ -131,6 +145,8 @@ def main(arguments: Sequence[str]) -> int:
     match arguments:
         case ["--run", ENGINES.program, *rest]:
             return run(ENGINES, rest)
+        case [BENCH.program]:
+            return build(BENCH)
         case []:
             return get()
         case _:

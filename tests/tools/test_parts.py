@@ -79,3 +79,57 @@ def test_a_missing_environment_fails_only_in_ci(
     monkeypatch.setenv("CI", ci)
     assert parts.main(["--run", "engines", "tests"]) == status
     assert "make parts" in capsys.readouterr().out
+
+
+class Builds:
+    """Counts how often a part is built; may fail."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *, present: bool, fails: bool = False
+    ) -> None:
+        self.count = 0
+        self._fails = fails
+        monkeypatch.setattr(parts.PythonPart, "present", present)
+        monkeypatch.setattr(parts.PythonPart, "install", lambda _: self._build())
+
+    def _build(self) -> None:
+        self.count += 1
+        if self._fails:
+            raise subprocess.CalledProcessError(1, "pip")
+
+
+@pytest.mark.parametrize(("present", "count"), [(False, 1), (True, 0)])
+def test_what_is_only_measured_with_is_built_when_it_is_asked_for_and_missing(
+    monkeypatch: pytest.MonkeyPatch, present: bool, count: int
+) -> None:
+    builds = Builds(monkeypatch, present=present)
+    assert parts.main(["bench"]) == 0
+    assert builds.count == count
+
+
+def test_what_is_only_measured_with_is_not_built_with_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builds = Builds(monkeypatch, present=False)
+    monkeypatch.setattr(parts, "DEBIAN", ())
+    assert parts.main([]) == 0
+    assert builds.count == 1
+    said = capsys.readouterr().out
+    assert str(parts.ENGINES.folder) in said
+    assert str(parts.BENCH.folder) not in said
+
+
+def test_a_part_that_was_asked_for_and_cannot_be_built_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Builds(monkeypatch, present=False, fails=True)
+    assert parts.main(["bench"]) == 1
+    assert "Could not install" in capsys.readouterr().err
+
+
+def test_each_environment_is_locked_and_says_how_to_get_it() -> None:
+    root = Path(__file__).parents[2]
+    rules = (root / "Makefile").read_text()
+    for part in (parts.ENGINES, parts.BENCH):
+        assert (root / part.lock).is_file()
+        assert f"\n{part.cure.removeprefix('make ')}:" in rules
