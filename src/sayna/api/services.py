@@ -52,11 +52,11 @@ def services_of(scope: Mapping[str, Any]) -> Services:
     return cast("Services", scope["app"].state.services)
 
 
+def identity_of(scope: Mapping[str, Any]) -> Identity:
+    """Return the caller that an ASGI scope was admitted for."""
+    return cast("Identity", scope.get(IDENTITY_KEY, ANONYMOUS))
+
+
 async def current_services(connection: HTTPConnection) -> Services:
     """Depend on the services from within a route; a coroutine, or it would be sent to a thread."""
     return services_of(connection.scope)
-
-
-async def current_identity(connection: HTTPConnection) -> Identity:
-    """Depend on the caller from within a route."""
-    return cast("Identity", connection.scope.get(IDENTITY_KEY, ANONYMOUS))
