@@ -68,6 +68,28 @@ async def test_the_second_time_the_engine_is_not_asked() -> None:
     assert voice.scripted.spoken == ["hello there", "hello you"]
 
 
+async def test_a_whole_utterance_is_remembered_for_both_ways_of_asking() -> None:
+    voice = voice_of(new_cache())
+    assert await voice.cached.speak_whole("hello there") == speech_of("hello there")
+    assert voice.outcome == "MISS"
+    whole = await voice.cached.speak_whole("hello there")
+    assert whole == speech_of("hello there")
+    assert voice.outcome == "HIT"
+    assert await voice.cached.speak_whole("hello there") is whole  # not copied
+    assert await voice.say("hello there") == whole
+    assert voice.scripted.spoken == ["hello there"]
+
+
+async def test_a_whole_utterance_that_fails_is_not_remembered() -> None:
+    voice = voice_of(new_cache())
+    voice.provider.speak_error = NetworkFailed("gone")
+    with pytest.raises(NetworkFailed):
+        await voice.cached.speak_whole("hello there")
+    voice.provider.speak_error = None
+    assert await voice.cached.speak_whole("hello there") == speech_of("hello there")
+    assert voice.outcome == "MISS"
+
+
 async def test_another_session_hears_it_again_too() -> None:
     cache = new_cache()
     await voice_of(cache).say("a")

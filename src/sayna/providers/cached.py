@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -69,15 +70,32 @@ class CachedSynthesizer:
             ProviderError: the engine failed; what was yielded before stays valid.
         """
         key = self.key_of(text)
-        found = await self._cache.find(key)
-        if found is not None and found.audio_format == self.audio_format:
-            self.last_outcome = "HIT"
-            for number, chunk in enumerate(_cut(found.audio, found.audio_format), 1):
+        if (audio := await self._recall(key)) is not None:
+            for number, chunk in enumerate(_cut(audio, self.audio_format), 1):
                 yield chunk
                 if number % BURST_CHUNKS == 0:
                     await asyncio.sleep(0)
             return
-        self.last_outcome = "MISS"
+        made = self._make(key, text)
+        try:
+            async for chunk in made:
+                yield chunk
+        finally:
+            await made.aclose()
+
+    async def speak_whole(self, text: str) -> bytes:
+        """Return the audio of one utterance at once; what is remembered is not even copied.
+
+        Raises:
+            ProviderError: the engine failed.
+        """
+        key = self.key_of(text)
+        if (audio := await self._recall(key)) is not None:
+            return audio
+        async with aclosing(self._make(key, text)) as chunks:
+            return b"".join([chunk async for chunk in chunks])
+
+    async def _make(self, key: str, text: str) -> AsyncGenerator[bytes, None]:
         said = _Said(self._cache.max_audio_bytes)
         chunks = self._synthesizer.speak(text)
         try:
@@ -87,6 +105,12 @@ class CachedSynthesizer:
         finally:
             await chunks.aclose()
         self._cache.keep(key, said.whole(), self.audio_format)
+
+    async def _recall(self, key: str) -> bytes | None:
+        found = await self._cache.find(key)
+        fits = found is not None and found.audio_format == self.audio_format
+        self.last_outcome = "HIT" if fits else "MISS"
+        return found.audio if found is not None and fits else None
 
     def key_of(self, text: str) -> str:
         """Return the key of a text: SHA-256 of the canonical JSON `{"scope", "text"}`, in hex."""

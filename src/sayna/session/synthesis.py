@@ -66,17 +66,20 @@ async def synthesize(
                 voice = in_parts(opened)
                 synthesizer = voice if memory is None else memory.wrap(voice, options)
                 stage = SPEAKING
-                audio = bytearray()
-                async with aclosing(synthesizer.speak(text)) as chunks:
-                    async for chunk in chunks:
-                        audio += chunk
-                whole = settle_header(bytes(audio))
+                whole = settle_header(await _say_whole(synthesizer, text))
                 return Speech(whole, synthesizer.audio_format, _was_cached(synthesizer))
     except TimeoutError:
         slow = ProviderTimeout(f"no complete audio within {limit_s:g} s", retryable=True)
         raise SynthesisFailed(stage, slow) from None
     except ProviderError as error:
         raise SynthesisFailed(stage, error) from error
+
+
+async def _say_whole(synthesizer: Synthesizer, text: str) -> bytes:
+    if isinstance(synthesizer, CachedSynthesizer):
+        return await synthesizer.speak_whole(text)
+    async with aclosing(synthesizer.speak(text)) as chunks:
+        return b"".join([chunk async for chunk in chunks])
 
 
 def _was_cached(synthesizer: Synthesizer) -> bool:
