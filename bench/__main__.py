@@ -111,7 +111,8 @@ def main() -> int:
     report["load_average_after"] = os.getloadavg()
     path = chosen.output or default_path(began, chosen)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n")
+    sound = json.loads(json.dumps(report), parse_constant=lambda _: None)  # JSON knows no NaN
+    path.write_text(json.dumps(sound, indent=1) + "\n")
     print(f"\nwritten to {path}; load average before {report['load_average_before']}")
     return 0
 

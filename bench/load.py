@@ -6,6 +6,7 @@ The callers are spread over the 20 ms, and their results over the second, as str
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ TOGETHER = 50
 """Handshakes at a time."""
 
 ANSWER_LIMIT_S = 5.0
+DIALLING_LIMIT_S = 30.0
+CLOSING_LIMIT_S = 20.0
 
 
 @dataclass
@@ -91,6 +94,10 @@ class Caller(WSListener):
             await self.complete.wait()
 
 
+class Overloaded(Exception):
+    """The server does not take more sessions."""
+
+
 class Streamed(NamedTuple):
     """What a stretch of load came to."""
 
@@ -108,12 +115,18 @@ async def connect(port: int, count: int, *, first: int = 0, model: str = "") -> 
         count: of sessions.
         first: how many there are already.
         model: of the engine that speaks.
+
+    Raises:
+        Overloaded: one of them was refused, or not ready in half a minute.
     """
     callers: list[Caller] = []
     while len(callers) < count:
         together = min(TOGETHER, count - len(callers))
-        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
-            dialling = [tasks.create_task(_connect_one(port, model)) for _ in range(together)]
+        try:
+            async with asyncio.timeout(DIALLING_LIMIT_S), asyncio.TaskGroup() as tasks:
+                dialling = [tasks.create_task(_connect_one(port, model)) for _ in range(together)]
+        except (TimeoutError, ExceptionGroup) as error:
+            raise Overloaded from error
         callers += [task.result() for task in dialling]
     for number, caller in enumerate(callers, first):
         caller.joins_at = number % FRAMES_PER_RESULT
@@ -165,13 +178,15 @@ async def settle(callers: list[Caller]) -> int:
 
 
 async def hang_up(callers: list[Caller]) -> None:
-    """Close every session."""
+    """Close every session, as far as the server still can."""
     for caller in callers:
         if caller.transport:
             caller.transport.disconnect()
-    for caller in callers:
-        if caller.transport:
-            await caller.transport.wait_disconnected()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSING_LIMIT_S):
+            for caller in callers:
+                if caller.transport:
+                    await caller.transport.wait_disconnected()
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -15,7 +15,7 @@ from typing import TypedDict
 
 import uvloop
 
-from bench.load import Caller, Streamed, connect, hang_up, percentile, settle, stream
+from bench.load import Caller, Overloaded, Streamed, connect, hang_up, percentile, settle, stream
 from bench.servers import SERVER_CORE, Measured, missing, running
 
 SERVERS = ("ours", "aiohttp", "pipecat", "fastapi")
@@ -148,7 +148,11 @@ class Load:
 
 async def step(load: Load, sessions: int, seconds: float) -> Step:
     """Try a number of sessions."""
-    cost, streamed = await load.run(sessions, seconds)
+    try:
+        cost, streamed = await load.run(sessions, seconds)
+    except Overloaded:
+        print(f"  {sessions} sessions: not all of them were let in", flush=True)
+        return refused(sessions)
     verdict = FITS
     if streamed.late_p99_ms > LOAD_LIMIT_MS:
         verdict = LOAD_LATE
@@ -170,6 +174,20 @@ async def step(load: Load, sessions: int, seconds: float) -> Step:
         flush=True,
     )
     return tried
+
+
+def refused(sessions: int) -> Step:
+    """Return a step that came to nothing."""
+    nothing = math.nan
+    return Step(
+        sessions=sessions,
+        result_p99_ms=nothing,
+        cpu_percent_of_a_core=nothing,
+        load_late_p99_ms=nothing,
+        core_taken_percent=nothing,
+        lost=sessions,
+        verdict=TOO_MANY,
+    )
 
 
 async def search(load: Load, cost: Cost, seconds: float) -> Capacity:
