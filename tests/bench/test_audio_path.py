@@ -2,10 +2,13 @@
 
 from itertools import pairwise
 
+import pytest
+
 from bench import audio_path
 from bench.exchange import FRAME
 
 
+@pytest.mark.slow
 async def test_a_frame_passes_every_hop_and_leaves_nothing_behind() -> None:
     hops = await audio_path.measure_hops(frames=1000)
     assert [hop["hop"] for hop in hops] == list(reversed(audio_path.HOPS))
