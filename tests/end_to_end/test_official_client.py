@@ -104,7 +104,7 @@ async def test_speaking_sends_frames_of_ten_milliseconds_and_one_completion(
 async def test_a_text_in_pieces_is_one_utterance_and_sounds_like_the_whole(
     server: RunningServer,
 ) -> None:
-    async with conversation(server) as talk:
+    async with conversation(server, STT, TTS) as talk:
         await talk.client.speak("Good morning, how are you?")
         await talk.until_complete()
         whole = bytes(talk.audio)
