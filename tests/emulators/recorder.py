@@ -10,7 +10,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
+
+from typing_extensions import override
+
+from tests.emulators.json_objects import parse_object
 
 Kind = Literal["request", "answer", "text", "binary", "close", "eof"]
 Sender = Literal["client", "emulator"]
@@ -41,7 +45,7 @@ class Record:
     """Of an answer; of a closing, its code."""
 
     @property
-    def json(self) -> Any:
+    def json(self) -> Any:  # noqa: ANN401 - whatever was sent
         """The payload, decoded; None when it is no JSON."""
         try:
             return json.loads(self.payload or "")
@@ -51,8 +55,9 @@ class Record:
     @property
     def type(self) -> str:
         """`type` of a JSON frame, otherwise the kind."""
-        found = self.json if self.kind == "text" else None
-        name = found.get("type") if isinstance(found, dict) else None
+        is_message = self.kind == "text" and isinstance(self.payload, str)
+        found = parse_object(self.payload or "") if is_message else None
+        name = (found or {}).get("type")
         return name if isinstance(name, str) else self.kind
 
     def header(self, name: str) -> str | None:
@@ -81,6 +86,16 @@ class Record:
         return shown
 
 
+class Wanted(TypedDict, total=False):
+    """What `select` goes by."""
+
+    kind: Kind
+    sender: Sender
+    connection: int
+    path: str
+    type: str
+
+
 class Records(Sequence[Record]):
     """Some records, in order."""
 
@@ -91,13 +106,16 @@ class Records(Sequence[Record]):
     def __getitem__(self, index: int) -> Record: ...
     @overload
     def __getitem__(self, index: slice) -> "Records": ...
+    @override
     def __getitem__(self, index: int | slice) -> "Record | Records":
         found = self._records[index]
         return found if isinstance(found, Record) else Records(found)
 
+    @override
     def __len__(self) -> int:
         return len(self._records)
 
+    @override
     def __iter__(self) -> Iterator[Record]:
         return iter(self._records)
 
@@ -202,7 +220,9 @@ class Recorder:
         """Return what was asked, in order."""
         return self.select(kind="request", path=path)
 
-    async def wait_for(self, count: int, limit_s: float = WAIT_LIMIT_S, **what: Any) -> Records:
+    async def wait_for(
+        self, count: int, limit_s: float = WAIT_LIMIT_S, **what: Unpack[Wanted]
+    ) -> Records:
         """Wait until so many records are there that `select` finds with the same words.
 
         Raises:

@@ -12,13 +12,13 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from tests.emulators.json_objects import parse_object
+
 Direction = Literal["sent", "received"]
 """Seen from the emulator."""
 
 
-class _Action(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="do", forbid_unknown_fields=True
-):
+class _Action(msgspec.Struct, kw_only=True, tag_field="do", forbid_unknown_fields=True):
     """One thing to do."""
 
 
@@ -303,8 +303,8 @@ def parse_rule(body: bytes) -> Rule:
     Raises:
         ValueError: it is no rule; the text says where.
     """
-    raw = msgspec.json.decode(body)
-    if isinstance(raw, dict) and isinstance(raw.get("action"), dict):
+    raw = parse_object(body)
+    if raw is not None and isinstance(raw.get("action"), dict):
         raw["action"] = [raw["action"]]
     return msgspec.convert(raw, Rule)
 

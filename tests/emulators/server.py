@@ -361,7 +361,7 @@ class Exchange:
         finally:
             emulator.stats.bytes_sent += self.connection.sent.bytes
 
-    def json(self, body: Any, headers: Mapping[str, str]) -> web.Response:
+    def json(self, body: object, headers: Mapping[str, str]) -> web.Response:
         """Return a JSON answer, broken if a rule wants it so."""
         malformed = self.plan.of(Malformed)
         response = json_response(body, headers=headers)
@@ -394,8 +394,9 @@ async def open_emulator(
 
 
 def json_response(
-    body: Any, status: int = 200, headers: Mapping[str, str] | None = None
+    body: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """Return JSON as the vendors send it: no spaces."""
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-    return web.Response(text=text, status=status, headers=headers, content_type="application/json")
+    kind = {"content-type": "application/json"}  # no charset
+    return web.Response(body=text.encode(), status=status, headers=kind | dict(headers or {}))

@@ -231,10 +231,9 @@ class EmulatedSocket:
         match later:
             case Malformed():
                 self._mangled.append(later)
-            case Hang(ms=None):
-                self._silent_until_s = float("inf")
             case Hang(ms=ms):
-                self._silent_until_s = self._clock.now() + ms / 1000
+                wait_s = float("inf") if ms is None else ms / 1000
+                self._silent_until_s = self._clock.now() + wait_s
             case ExpireToken():
                 self._expire(self.connection.key)
             case ErrorMessage():

@@ -1,11 +1,16 @@
 """Real MP3, Opus, FLAC and AAC, made once for each text and kept."""
 
+# pyright: reportUnknownMemberType=false
+# PyAV leaves some of its types open.
+
 import io
 from fractions import Fraction
 from functools import lru_cache
+from typing import cast
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 _CONTAINERS = {"mp3": "mp3", "opus": "ogg", "flac": "flac", "aac": "adts"}
@@ -21,7 +26,7 @@ def compress(samples: NDArray[np.int16], rate: int, encoding: str, bit_rate: int
 def _compress(pcm: bytes, rate: int, encoding: str, bit_rate: int | None) -> bytes:
     file = io.BytesIO()
     with av.open(file, "w", format=_CONTAINERS[encoding]) as output:
-        stream = output.add_stream(_CODECS[encoding], rate=rate, layout="mono")
+        stream = cast("AudioStream", output.add_stream(_CODECS[encoding], rate=rate, layout="mono"))
         if bit_rate is not None:
             stream.bit_rate = bit_rate
         frame = av.AudioFrame.from_ndarray(np.frombuffer(pcm, "<i2")[None, :], "s16", "mono")

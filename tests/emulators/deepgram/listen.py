@@ -4,13 +4,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from tests.emulators.clock import Clock, sleep
 from tests.emulators.deepgram.catalogue import model_uuid
 from tests.emulators.deepgram.listen_options import ListenOptions, exceeds_keyterm_limit
 from tests.emulators.deepgram.wording import DATA_0000
 from tests.emulators.hearing import Deaf, Ear, Line, Script, TonesEar, Word
+from tests.emulators.json_objects import parse_object
 from tests.emulators.rules import FirstByte
 from tests.emulators.segments import Began, Ended, News, Segment, Segmenter
 from tests.emulators.socket import EmulatedSocket
@@ -93,7 +94,7 @@ class Listening:
         return True
 
     async def _command(self, text: str) -> bool:
-        command = _parse(text)
+        command = parse_object(text)
         match command:
             case {"type": "KeepAlive"}:
                 pass
@@ -226,8 +227,8 @@ def _is_decodable(encoding: str | None, audio: bytes) -> bool:
 
 
 def _is_configuration(command: Mapping[str, Any], keyterms: object, features: object) -> bool:
-    terms: list[Any] = keyterms if isinstance(keyterms, list) else []
-    switches: dict[str, Any] = features if isinstance(features, dict) else {}
+    terms = cast("list[object]", keyterms if isinstance(keyterms, list) else [])
+    switches = cast("dict[str, object]", features if isinstance(features, dict) else {})
     return (
         command.keys() <= {"type", "keyterms", "features"}
         and (keyterms is None or isinstance(keyterms, list))
@@ -235,14 +236,6 @@ def _is_configuration(command: Mapping[str, Any], keyterms: object, features: ob
         and all(isinstance(term, str) for term in terms)
         and all(isinstance(switch, bool) for switch in switches.values())
     )
-
-
-def _parse(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _rounded(seconds: float) -> float:

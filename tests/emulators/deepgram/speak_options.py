@@ -1,6 +1,5 @@
 """The query and body of `/v1/speak`, checked as the vendor does."""
 
-import json
 from dataclasses import dataclass
 
 from multidict import MultiMapping
@@ -17,6 +16,7 @@ from tests.emulators.deepgram.query import (
     one_of,
 )
 from tests.emulators.deepgram.wording import bad_format, bad_json
+from tests.emulators.json_objects import parse_object
 from tests.emulators.server import Refused
 
 MAX_CHARACTERS = 2000
@@ -116,12 +116,9 @@ def parse_text(content_type: str, body: bytes) -> str:
     """
     if content_type != "application/json":
         raise Refused(415)
-    try:
-        found = json.loads(body)
-    except ValueError as error:
-        raise bad_json(f"Json deserialize error: {error}") from error
-    text = found.get("text") if isinstance(found, dict) else None
-    if not isinstance(text, str) or set(found) != {"text"}:
+    found = parse_object(body) or {}
+    text = found.get("text")
+    if not isinstance(text, str) or len(found) != 1:
         raise bad_json("Json deserialize error: expected an object with one string, `text`")
     if not text.strip():
         message = "Input text is empty."

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import json
 import re
 from collections import deque
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from tests.emulators.deepgram.catalogue import model_uuid
 from tests.emulators.deepgram.speak_options import MAX_CHARACTERS, SpeakOptions
 from tests.emulators.deepgram.speaker import Speaker
 from tests.emulators.deepgram.wording import DATA_0000
+from tests.emulators.json_objects import parse_object
 from tests.emulators.rules import Quota
 from tests.emulators.socket import EmulatedSocket, Gone
 
@@ -209,11 +209,5 @@ class SpeakSocket:
         return oldest_s + self._quota.window_s - now_s
 
 
-def _parse(message: str | bytes) -> dict[str, Any]:
-    if isinstance(message, bytes):
-        return {}
-    try:
-        found = json.loads(message)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+def _parse(message: str | bytes) -> dict[str, Any] | None:
+    return parse_object(message) if isinstance(message, str) else None

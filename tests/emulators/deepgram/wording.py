@@ -11,16 +11,10 @@ from aiohttp import web
 
 from tests.emulators.server import Exchange, Refused, json_response
 
-NET_0000 = (
-    1011,
-    "Deepgram did not provide a response message within the timeout window."
-    " See https://dpgr.am/net0000",
-)
-NET_0001 = (
-    1011,
-    "Deepgram did not receive audio data or a text message within the timeout window."
-    " See https://dpgr.am/net0001",
-)
+_SILENT = "Deepgram did not provide a response message within the timeout window."
+_IDLE = "Deepgram did not receive audio data or a text message within the timeout window."
+NET_0000 = (1011, f"{_SILENT} See https://dpgr.am/net0000")
+NET_0001 = (1011, f"{_IDLE} See https://dpgr.am/net0001")
 DATA_0000 = (1008, "DATA-0000: the payload cannot be decoded")
 
 SOCKET_ERROR = {"type": "Error", "variant": "InternalError", "description": "internal server error"}
