@@ -12,7 +12,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := all
 .PHONY: all run test setup parts parts-bench check style types layers mirror links secrets generated \
-        fast slow cover bench lock docs clean
+        fast slow cover bench emulators lock docs clean
 
 all: check test
 
@@ -61,6 +61,9 @@ cover: $(STAMPS)/dev ## Which lines no fast test runs
 
 bench: $(STAMPS)/models $(STAMPS)/dev ## Measure, both sides in one run; results land in bench/results/
 	$(BIN)/python -m bench
+
+emulators: $(STAMPS)/dev ## Serve the emulated vendors on 127.0.0.1 and say how to point Sayna at them
+	@exec $(BIN)/python -m tests.emulators
 
 lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
 	uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header \

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -210,6 +210,8 @@ class Emulator:
             assert response is not None
         except Refused as refused:
             response = self.dialect.refusal(exchange, refused)
+        except Gone:
+            return web.Response(status=499)  # nobody reads it
         self._note_answer(exchange, response)
         return response
 
@@ -245,7 +247,7 @@ class Emulator:
             await sleep(self.clock, float("inf") if stall.ms is None else stall.ms / 1000)
         if plan.of(Refuse) is not None:
             exchange.abort()
-            raise Refused(500)
+            raise Gone
         if (reject := plan.of(Reject)) is not None:
             raise Refused(reject.status, reject.body, reject.headers)
 
@@ -297,9 +299,9 @@ class Exchange:
     def transport(self) -> asyncio.Transport:
         """The connection below."""
         transport = self.request.transport
-        if not isinstance(transport, asyncio.Transport):
+        if transport is None:
             raise Gone
-        return transport
+        return cast("asyncio.Transport", transport)  # uvloop's is none by name
 
     @asynccontextmanager
     async def socket(

@@ -94,7 +94,7 @@ class Listening:
         return True
 
     async def _command(self, text: str) -> bool:
-        command = parse_object(text)
+        command = parse_object(text) or {}
         match command:
             case {"type": "KeepAlive"}:
                 pass
