@@ -7,10 +7,10 @@ GET  /_ctl/stats    open sockets, bytes, peak concurrency
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 
-from tests.emulators.connections import Stats
 from tests.emulators.recorder import Recorder
 from tests.emulators.rules import Rules, parse_rule
 
@@ -22,7 +22,7 @@ async def control(
     *,
     rules: Rules,
     recorder: Recorder,
-    stats: Stats,
+    figures: Callable[[], dict[str, Any]],
     reset: Callable[[], None],
 ) -> web.Response:
     """Answer a request to the control API."""
@@ -35,7 +35,7 @@ async def control(
             reset()
             return web.Response(status=204)
         case "GET", "stats":
-            return web.json_response(stats.as_dict)
+            return web.json_response(figures())
         case _:
             return web.json_response({"error": "no such control"}, status=404)
 

@@ -38,6 +38,8 @@ class Record:
     payload: bytes | str | None = None
     """Of a frame or a body; None when it is not kept."""
     path: str = ""
+    target: str = ""
+    """Of a request: path and query exactly as they were sent."""
     method: str = ""
     query: Sequence[tuple[str, str]] = ()
     headers: Sequence[tuple[str, str]] = ()

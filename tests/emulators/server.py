@@ -11,28 +11,28 @@ import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 from multidict import MultiDict
 
 from sayna.session.clock import Clock, LoopClock
-from tests.emulators.body import EmulatedBody
 from tests.emulators.clock import sleep
 from tests.emulators.connections import Connection, Stats
 from tests.emulators.control import PREFIX, control
-from tests.emulators.hearing import Line, Scripts
-from tests.emulators.mangling import mangle
-from tests.emulators.recorder import WAIT_LIMIT_S, Record, Recorder
-from tests.emulators.rules import Asked, Malformed, Plan, Refuse, Reject, Rules, StallHandshake
-from tests.emulators.socket import (
+from tests.emulators.emulated_body import EmulatedBody
+from tests.emulators.emulated_socket import (
     CLOSE_LIMIT_S,
     MAX_MESSAGE_BYTES,
     EmulatedSocket,
     Gone,
     reset_transport,
 )
+from tests.emulators.hearing import Line, Scripts
+from tests.emulators.mangling import mangle
+from tests.emulators.recorder import WAIT_LIMIT_S, Record, Recorder
+from tests.emulators.rules import Asked, Malformed, Plan, Refuse, Reject, Rules, StallHandshake
 
 HOST = "127.0.0.1"
 
@@ -131,6 +131,14 @@ class Emulator:
                 self._opened.clear()
                 await self._opened.wait()
 
+    def figures(self) -> dict[str, Any]:
+        """Return the counts, what is on its way included."""
+        shown = self.stats.as_dict
+        for socket in self.sockets:
+            shown["bytes_sent"] += socket.connection.sent.bytes
+            shown["bytes_received"] += socket.connection.received.bytes
+        return shown
+
     def announce(self) -> None:
         """Wake whoever waits for a socket."""
         self._opened.set()
@@ -190,7 +198,7 @@ class Emulator:
                 request,
                 rules=self.rules,
                 recorder=self.recorder,
-                stats=self.stats,
+                figures=self.figures,
                 reset=self.reset,
             )
         task = asyncio.current_task()
@@ -233,6 +241,7 @@ class Emulator:
                 len(body),
                 body.decode(errors="replace"),
                 path=request.path,
+                target=request.raw_path,
                 method=request.method,
                 query=tuple(query.items()),
                 headers=tuple(request.headers.items()),
@@ -301,7 +310,7 @@ class Exchange:
         transport = self.request.transport
         if transport is None:
             raise Gone
-        return cast("asyncio.Transport", transport)  # uvloop's is none by name
+        return transport
 
     @asynccontextmanager
     async def socket(
@@ -316,6 +325,8 @@ class Exchange:
             max_msg_size=MAX_MESSAGE_BYTES,
         )
         response.headers.update(headers)
+        if not response.can_prepare(self.request).ok:
+            raise Refused(400)
         await response.prepare(self.request)
         self.answer = response
         socket = EmulatedSocket(

@@ -22,10 +22,10 @@ from tests.emulators.deepgram.speak_options import (
 from tests.emulators.deepgram.speak_socket import SpeakSocket
 from tests.emulators.deepgram.speaker import Speaker
 from tests.emulators.deepgram.wording import NET_0001, SOCKET_ERROR, new_id, refusal
+from tests.emulators.emulated_socket import EmulatedSocket
 from tests.emulators.pacing import Pace
 from tests.emulators.rules import Quota
 from tests.emulators.server import Dialect, Emulator, Exchange, Refused, open_emulator
-from tests.emulators.socket import EmulatedSocket
 from tests.emulators.speech import Song, Voice
 
 KEY = "test-key"

@@ -10,11 +10,11 @@ from tests.emulators.clock import Clock, sleep
 from tests.emulators.deepgram.catalogue import model_uuid
 from tests.emulators.deepgram.listen_options import ListenOptions, exceeds_keyterm_limit
 from tests.emulators.deepgram.wording import DATA_0000
+from tests.emulators.emulated_socket import EmulatedSocket
 from tests.emulators.hearing import Deaf, Ear, Line, Script, TonesEar, Word
 from tests.emulators.json_objects import parse_object
 from tests.emulators.rules import FirstByte
 from tests.emulators.segments import Began, Ended, News, Segment, Segmenter
-from tests.emulators.socket import EmulatedSocket
 
 LONGEST_SEGMENT_S = 5.0
 ALMOST_NOTHING_S = 0.1

@@ -14,9 +14,9 @@ from tests.emulators.deepgram.catalogue import model_uuid
 from tests.emulators.deepgram.speak_options import MAX_CHARACTERS, SpeakOptions
 from tests.emulators.deepgram.speaker import Speaker
 from tests.emulators.deepgram.wording import DATA_0000
+from tests.emulators.emulated_socket import EmulatedSocket, Gone
 from tests.emulators.json_objects import parse_object
 from tests.emulators.rules import Quota
-from tests.emulators.socket import EmulatedSocket, Gone
 
 FLUSH_QUOTA = Quota(n=20, window_s=60.0, what="flush")
 ENOUGH_CHARACTERS = 120

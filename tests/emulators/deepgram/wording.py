@@ -11,9 +11,7 @@ from aiohttp import web
 
 from tests.emulators.server import Exchange, Refused, json_response
 
-_SILENT = "Deepgram did not provide a response message within the timeout window."
 _IDLE = "Deepgram did not receive audio data or a text message within the timeout window."
-NET_0000 = (1011, f"{_SILENT} See https://dpgr.am/net0000")
 NET_0001 = (1011, f"{_IDLE} See https://dpgr.am/net0001")
 DATA_0000 = (1008, "DATA-0000: the payload cannot be decoded")
 

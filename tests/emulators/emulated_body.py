@@ -8,9 +8,9 @@ from aiohttp import web
 from sayna.session.clock import Clock
 from tests.emulators.clock import sleep
 from tests.emulators.connections import Connection
+from tests.emulators.emulated_socket import Gone, reset_transport
 from tests.emulators.recorder import Record, Recorder
 from tests.emulators.rules import DropAfter, ErrorMessage, ExpireToken, Hang, Later, cut_at
-from tests.emulators.socket import Gone, reset_transport
 
 
 class EmulatedBody:

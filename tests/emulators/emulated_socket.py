@@ -96,6 +96,10 @@ class EmulatedSocket:
         """Nothing can be sent any more."""
         return self._gone
 
+    @property
+    def _is_hanging(self) -> bool:
+        return self._silent_until_s == float("inf")
+
     # --- sending
 
     async def send(self, message: Payload, *, is_final: bool = False) -> None:
@@ -128,12 +132,16 @@ class EmulatedSocket:
 
     async def _send(self, message: Payload) -> None:
         await self._strike("sent", self.connection.sent)
+        if self._is_hanging:
+            return
         await self._wait_while_silent()
         while self._mangled and not isinstance(message, bytes):
             payload, is_text = mangle(self._mangled.popleft().kind, _text_of(message))
             await self._put(payload, WSMsgType.TEXT if is_text else WSMsgType.BINARY)
         if isinstance(message, bytes):
             for part in cut_at(message, self.connection.sent.bytes, self._ahead):
+                if self._is_hanging:
+                    return
                 await self._put(part, WSMsgType.BINARY)
                 await self._strike("sent", self.connection.sent)
         else:
@@ -156,9 +164,6 @@ class EmulatedSocket:
     async def _wait_while_silent(self) -> None:
         if self._silent_until_s is None:
             return
-        if self._silent_until_s == float("inf"):
-            await self._released.wait()
-            raise Gone
         await sleep(self._clock, self._silent_until_s - self._clock.now())
         self._silent_until_s = None
 
@@ -263,9 +268,8 @@ class EmulatedSocket:
         """Send a Close frame and wait for the client's, for a while."""
         if self._gone:
             return
-        if self._silent_until_s == float("inf"):
-            await self._released.wait()
-            raise Gone
+        if self._is_hanging:
+            return
         self._gone = True
         self._record("close", "emulator", reason, status=code)
         try:
@@ -337,6 +341,8 @@ class EmulatedSocket:
 
     async def finish(self) -> None:
         """Give back alarms and tasks; called once, by whoever opened the socket."""
+        while self._is_hanging and not self._gone:  # until the client loses patience
+            await self._receive()
         self._released.set()
         for alarm in self._alarms.values():
             alarm.cancel()
