@@ -8,15 +8,15 @@ import asyncio
 import math
 import signal
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from tests.emulators.deepgram import KEY, open_deepgram
+from tests.emulators.deepgram import CONCURRENCY, KEY, open_deepgram
 from tests.emulators.pacing import Pace
-from tests.emulators.speech import Hum, Song
+from tests.emulators.speech import Hum, Song, Voice
 
 FIRST_PORT = 4100
-VOICES = {"song": Song, "hum": Hum}
+VOICES: Mapping[str, Callable[[], Voice]] = {"song": Song, "hum": Hum}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,6 +60,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--say", action="append", default=[], help="what every stream hears, whatever its audio"
     )
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        help="streams or requests of a kind at a time (default: the vendor's own limits)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -80,9 +85,17 @@ async def serve(chosen: argparse.Namespace) -> None:
 async def serving(chosen: argparse.Namespace) -> AsyncGenerator[Mapping[str, str], None]:
     """Serve every vendor; the block gets the environment that points Sayna at them."""
     pace = Pace(speed=chosen.speed or math.inf)
+    most: int | None = chosen.concurrency
+    limits = None if most is None else dict.fromkeys(CONCURRENCY, most)
     async with AsyncExitStack() as stack:
         deepgram = await stack.enter_async_context(
-            open_deepgram(port=chosen.port, voice=VOICES[chosen.voice](), pace=pace)
+            open_deepgram(
+                port=chosen.port,
+                voice=VOICES[chosen.voice](),
+                pace=pace,
+                concurrency=limits,
+                keep_audio=False,
+            )
         )
         if chosen.say:
             deepgram.script(*chosen.say, always=True)
