@@ -16,7 +16,7 @@ from tests.emulators.clock import SteppedClock
 from tests.emulators.deepgram import open_deepgram
 from tests.emulators.deepgram.reading import SPEAK, read, read_all, shorts
 from tests.emulators.pacing import Pace
-from tests.emulators.rules import Action, Quota, Reorder
+from tests.emulators.rules import Action, DropAfter, ErrorMessage, Hang, MaxSession, Quota, Reorder
 from tests.emulators.server import Emulator
 from tests.emulators.speech import Hum, index_of
 
@@ -220,6 +220,59 @@ async def test_a_message_that_cannot_be_read_ends_the_socket(
         end = await read(socket)
     assert end["code"] == 1008
     assert "DATA-0000" in end["reason"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "end"),
+    [
+        (DropAfter(bytes=20_000, mode="reset"), "closed"),
+        (DropAfter(bytes=20_000, mode="eof"), "closed"),
+        (DropAfter(bytes=20_000, mode="close", code=1011), "close 1011"),
+        (ErrorMessage(bytes=20_000), "close 1011"),
+        (MaxSession(s=0), "close 1011"),
+    ],
+)
+async def test_a_socket_that_is_dropped_in_the_midst_of_audio_ends_once(
+    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture, rule: Action, end: str
+) -> None:
+    async with _speaking(http, rule) as (emulator, socket):
+        await _say(socket, "a long utterance " * 10, "Flush", "the next one", "Flush")
+        messages = await read_all(socket)
+        assert shorts(messages)[-1] == end
+        ends = [one for one in emulator.recorder.all if one.kind in {"close", "eof"}]
+        assert [one.sender for one in ends] == ["emulator"]
+    assert emulator.stats.sockets_open == emulator.stats.contexts == 0
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("rule", [Hang(bytes=20_000), Hang()])
+async def test_a_client_may_leave_a_socket_that_hangs(
+    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture, rule: Action
+) -> None:
+    async with open_deepgram(voice=Hum(), pace=AT_ONCE) as emulator:
+        emulator.rules.add(rule)
+        async with http.ws_connect(f"{emulator.ws_url}/v1/speak", params=SPEAK) as socket:
+            await _say(socket, "a long utterance " * 10, "Flush", "Close")
+            await emulator.recorder.wait_for(3, kind="text", sender="client")
+        await emulator.recorder.wait_for(1, kind="close", sender="client")
+    assert emulator.stats.sockets_open == emulator.stats.contexts == 0
+    assert not caplog.records
+
+
+async def test_a_client_may_vanish_in_the_midst_of_audio(
+    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = SteppedClock()
+    async with _speaking(http, clock=clock, pace=Pace()) as (emulator, socket):
+        await _say(socket, "a long utterance " * 10, "Flush")
+        await read(socket)
+        vendor = await emulator.socket()
+        await socket.close()
+        await emulator.recorder.wait_for(1, kind="close", sender="client")
+        await clock.advance(20)
+        assert vendor.is_gone
+    assert emulator.stats.contexts == 0
+    assert not caplog.records
 
 
 async def test_sockets_and_requests_of_a_key_are_counted_apart(
