@@ -6,7 +6,6 @@ or opens its socket; the frame records, injects faults and cleans up.
 
 import asyncio
 import itertools
-import json
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from aiohttp import web
 from multidict import MultiDict
 
 from sayna.session.clock import Clock, LoopClock
+from tests.emulators.answers import Refused, json_response
 from tests.emulators.clock import sleep
 from tests.emulators.connections import Connection, Stats
 from tests.emulators.control import PREFIX, control
@@ -35,27 +35,6 @@ from tests.emulators.recorder import WAIT_LIMIT_S, Record, Recorder
 from tests.emulators.rules import Asked, Malformed, Plan, Refuse, Reject, Rules, StallHandshake
 
 HOST = "127.0.0.1"
-
-
-class Refused(Exception):
-    """The request is answered with an error.
-
-    Args:
-        status: of HTTP.
-        body: JSON, or text as it is; None is the vendor's usual body for the status.
-        headers: beside the vendor's usual ones.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        body: Mapping[str, Any] | str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(f"{status}: {body}")
-        self.status = status
-        self.body = body
-        self.headers = dict(headers or {})
 
 
 Handler = Callable[["Exchange"], Awaitable[web.Response | None]]
@@ -404,12 +383,3 @@ async def open_emulator(
     emulator = Emulator(dialect, clock or LoopClock(), recorder=Recorder(keep_audio=keep_audio))
     async with emulator.running(port, tls):
         yield emulator
-
-
-def json_response(
-    body: object, status: int = 200, headers: Mapping[str, str] | None = None
-) -> web.Response:
-    """Return JSON as the vendors send it: no spaces."""
-    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-    kind = {"content-type": "application/json"}  # no charset
-    return web.Response(body=text.encode(), status=status, headers=kind | dict(headers or {}))

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
+from tests.emulators.answers import Refused
 from tests.emulators.clock import SteppedClock
 from tests.emulators.rules import (
     Action,
@@ -22,7 +23,7 @@ from tests.emulators.rules import (
     ReadyDelay,
     Reorder,
 )
-from tests.emulators.server import Dialect, Emulator, Exchange, Refused, open_emulator
+from tests.emulators.server import Dialect, Emulator, Exchange, open_emulator
 
 LIMIT_S = 5.0
 

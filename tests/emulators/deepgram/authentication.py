@@ -2,7 +2,8 @@
 
 from aiohttp import web
 
-from tests.emulators.server import Exchange, Refused
+from tests.emulators.answers import Refused
+from tests.emulators.server import Exchange
 
 SCHEMES = frozenset({"token", "bearer"})
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from sayna.session.clock import Clock, LoopClock
+from tests.emulators.answers import Refused
 from tests.emulators.deepgram.authentication import admit, key_of, subprotocols
 from tests.emulators.deepgram.catalogue import list_models, model_uuid
 from tests.emulators.deepgram.listen import Listening, open_ear
@@ -25,7 +26,7 @@ from tests.emulators.deepgram.wording import NET_0001, SOCKET_ERROR, new_id, ref
 from tests.emulators.emulated_socket import EmulatedSocket
 from tests.emulators.pacing import Pace
 from tests.emulators.rules import Quota
-from tests.emulators.server import Dialect, Emulator, Exchange, Refused, open_emulator
+from tests.emulators.server import Dialect, Emulator, Exchange, open_emulator
 from tests.emulators.speech import Song, Voice
 
 KEY = "test-key"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from multidict import MultiMapping
 
+from tests.emulators.answers import Refused
 from tests.emulators.deepgram.catalogue import LISTEN_MODELS
 from tests.emulators.deepgram.query import (
     Check,
@@ -18,7 +19,6 @@ from tests.emulators.deepgram.query import (
     one_of,
 )
 from tests.emulators.deepgram.wording import bad_query
-from tests.emulators.server import Refused
 
 MAX_KEYTERM_TOKENS = 500
 SAMPLE_BYTES = {"linear16": 2, "linear32": 4, "mulaw": 1, "alaw": 1}

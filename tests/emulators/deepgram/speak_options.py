@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from multidict import MultiMapping
 
+from tests.emulators.answers import Refused
 from tests.emulators.deepgram.catalogue import VOICES
 from tests.emulators.deepgram.query import (
     Check,
@@ -17,7 +18,6 @@ from tests.emulators.deepgram.query import (
 )
 from tests.emulators.deepgram.wording import bad_format, bad_json
 from tests.emulators.json_objects import parse_object
-from tests.emulators.server import Refused
 
 MAX_CHARACTERS = 2000
 DEFAULT_VOICE = "aura-asteria-en"

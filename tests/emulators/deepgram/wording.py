@@ -9,7 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.emulators.server import Exchange, Refused, json_response
+from tests.emulators.answers import Refused, json_response
+from tests.emulators.server import Exchange
 
 _IDLE = "Deepgram did not receive audio data or a text message within the timeout window."
 NET_0001 = (1011, f"{_IDLE} See https://dpgr.am/net0001")
