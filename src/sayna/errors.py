@@ -103,16 +103,20 @@ class ProviderError(SaynaError):
     Args:
         detail: what went wrong in words for a client; never a key, never audio.
         retryable: the same call may succeed a moment later.
+        retry_after_s: the vendor asked for this pause before it.
     """
 
     code = "PROVIDER_ERROR"
     stt_label: ClassVar[str] = "Provider error"
     tts_label: ClassVar[str] = "Provider error"
 
-    def __init__(self, detail: str, *, retryable: bool = False) -> None:
+    def __init__(
+        self, detail: str, *, retryable: bool = False, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.retryable = retryable
+        self.retry_after_s = retry_after_s
 
     @property
     def stt_text(self) -> str:
