@@ -61,7 +61,7 @@ class StreamRecognizer:
 
     Args:
         wire: the vendor's dialect.
-        call_later: wakes us for keep-alives and limits.
+        call_later: wakes us to keep the stream alive, and at limits.
     """
 
     def __init__(self, wire: ListenWire, call_later: CallLater) -> None:
