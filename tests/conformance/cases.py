@@ -4,10 +4,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from math import inf
 from pathlib import Path
 from typing import Protocol, cast
 
 import pytest
+from pydantic import SecretStr
 from typing_extensions import override
 
 from sayna.conformance import Case, Fault, Hearing, Speaking
@@ -21,13 +23,16 @@ from sayna.errors import (
     ProviderMisconfigured,
     ProviderRefused,
 )
+from sayna.providers.deepgram import open_provider as open_deepgram_provider
 from sayna.providers.local import open_provider as open_local
 from sayna.providers.tones import open_provider as open_tones
 from sayna.settings.tree import Settings
-from sayna.settings.vendors import Providers
+from sayna.settings.vendors import DeepgramEndpoints, Providers
 from sayna.speech.options import RecognizerOptions, SynthesizerOptions
 from sayna.speech.protocols import Provider
 from tests.conformance.reference import REFERENCE, speech_of
+from tests.emulators.deepgram import KEY, open_deepgram
+from tests.emulators.pacing import Pace
 from tests.fakes.scripted import ScriptedProvider, ScriptedSynthesizer
 
 MORSE = Path(__file__).parents[2] / "examples" / "morse_provider" / "morse_provider.py"
@@ -106,8 +111,37 @@ async def _open_scripted(_: Settings) -> AsyncGenerator[Provider, None]:
     yield _Scripted(voice_ids=["first", "second"], speech=speech_of)
 
 
+DEEPGRAM_VOICE = SynthesizerOptions(
+    "deepgram", model="aura-2-thalia-en", sample_rate=16_000, credentials={"api_key": KEY}
+)
+DEEPGRAM_EAR = RecognizerOptions("deepgram", model="nova-3", credentials={"api_key": KEY})
+
+
+async def _deepgram_speech(provider: Provider) -> bytes:
+    return await own_speech(provider, DEEPGRAM_VOICE, SENTENCE, 16_000)
+
+
+@asynccontextmanager
+async def _open_emulated_deepgram(_: Settings) -> AsyncGenerator[Provider, None]:
+    """Open Deepgram's provider on an emulator that hears what its voice says."""
+    async with open_deepgram(pace=Pace(speed=inf)) as vendor:
+        endpoints = DeepgramEndpoints(base_url=vendor.http_url, ws_url=vendor.ws_url)
+        settings = Settings(
+            providers=Providers(deepgram_api_key=SecretStr(KEY), deepgram=endpoints)
+        )
+        async with open_deepgram_provider(settings) as provider:
+            yield provider
+
+
 CASES = (
     REFERENCE,
+    Case(
+        "deepgram",
+        _open_emulated_deepgram,
+        Speaking(DEEPGRAM_VOICE, variation=EXACT, unknown_voice=None, unknown_format=None),
+        Hearing(DEEPGRAM_EAR, _deepgram_speech),
+        wrong_credentials={"api_key": "not-a-key"},
+    ),
     Case(
         "scripted",
         _open_scripted,

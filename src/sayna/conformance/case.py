@@ -42,6 +42,8 @@ class Speaking:
     """`audio_format` and `sample_rate`, Hz; each must be delivered or refused on opening."""
     unknown_voice: str | None = "no-such-voice"
     """A `voice_id` that must be refused; None: any id may be a voice."""
+    unknown_format: str | None = "no-such-format"
+    """An `audio_format` that must be refused; None: only the vendor knows them all."""
     variation: float = 0.25
     """By how much of its length the same text may differ from one time to the next."""
 

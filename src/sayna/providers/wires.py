@@ -9,7 +9,7 @@ from enum import Enum
 from http import HTTPStatus
 from typing import NamedTuple, Protocol
 
-from sayna.errors import ProviderError
+from sayna.errors import ProviderAuthFailed, ProviderError
 from sayna.speech.events import SpeechEvent
 
 Message = str | bytes
@@ -175,6 +175,13 @@ class SpeechWire(Protocol):
 
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses of which the same request may be spared a moment later."""
+
+
+class KeyRefused(ProviderAuthFailed):
+    """The vendor refused the key that came with a request; worded as all its refusals are."""
+
+    code = "PROVIDER_KEY_REFUSED"
+    tts_label = "Provider error"
 
 
 @dataclass(frozen=True, slots=True)

@@ -346,8 +346,10 @@ async def test_torn_samples_are_put_together(stage: Stage) -> None:
 @pytest.mark.parametrize("status", [400, 401, 403, 413, 429, 500, 503])
 async def test_a_refused_text_is_told_as_it_always_was(stage: Stage, status: int) -> None:
     stage.vendor.rules.add(rules.Reject(status=status), text=SENTENCE)
-    with pytest.raises(ProviderRefused, match=rf"^API error \({status} [A-Z]") as told:
+    kind = ProviderAuthFailed if status in {401, 403} else ProviderRefused
+    with pytest.raises(kind, match=rf"^API error \({status} [A-Z]") as told:
         await say(stage.provider, SENTENCE)
+    assert told.value.tts_text.startswith("Provider error: API error (")
     assert told.value.retryable is (status in {429, 500, 503})
 
 

@@ -14,7 +14,7 @@ from sayna.errors import (
     ProviderMisconfigured,
     ProviderRefused,
 )
-from sayna.providers.wires import RETRYABLE, redact, retry_after_s, status_text
+from sayna.providers.wires import RETRYABLE, KeyRefused, redact, retry_after_s, status_text
 
 UNDECODABLE = "DATA-0000"
 
@@ -50,10 +50,11 @@ def refused_stream(status: int, headers: Mapping[str, str], body: bytes, key: st
 
 def refused_request(status: int, headers: Mapping[str, str], body: str) -> ProviderError:
     """Return what an answer other than 200 means; the body is fit for a client already."""
+    text = f"API error ({status_text(status)}): {body}"
+    if status in {401, 403}:
+        return KeyRefused(text)
     return ProviderRefused(
-        f"API error ({status_text(status)}): {body}",
-        retryable=status in RETRYABLE,
-        retry_after_s=retry_after_s(headers),
+        text, retryable=status in RETRYABLE, retry_after_s=retry_after_s(headers)
     )
 
 
