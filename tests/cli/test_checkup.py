@@ -129,6 +129,7 @@ async def test_missing_local_engines_break_only_a_server_without_clouds(
 async def test_clouds_are_named_not_called(
     fake: FakeSayna, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(checkup, "installed_providers", lambda _: ["local"])
     (idle,) = await look(checkup.check_clouds, fake, tmp_path, DEEPGRAM_API_KEY="hush")
     assert (idle.state, "no adapter" in idle.says) == ("off", True)
     monkeypatch.setattr(checkup, "installed_providers", lambda _: ["deepgram", "local"])

@@ -216,6 +216,21 @@ async def test_a_fault_of_the_wire_ends_the_stream_and_nothing_else() -> None:
             await heard(recognizer)
 
 
+async def test_what_came_along_with_the_handshake_is_heard_before_the_death() -> None:
+    async def speak_and_go(client: ServerConnection) -> None:
+        await client.send('["said", "so soon"]')
+        await client.close(1011, "why")
+
+    async with (
+        open_ws_vendor(speak_and_go) as url,
+        open_stream_recognizer(ToyWire(url), OPTIONS, tls=None) as recognizer,
+    ):
+        events = recognizer.events()
+        assert await anext(events) == Transcript("so soon", is_final=True)
+        with pytest.raises(NetworkFailed, match="closed 1011"):
+            await anext(events)
+
+
 @pytest.mark.parametrize(("code", "told"), [(1011, "closed 1011 why"), (1000, "ended the stream")])
 async def test_a_close_in_the_middle_is_a_death(code: int, told: str) -> None:
     async def close(client: ServerConnection) -> None:
@@ -291,11 +306,11 @@ async def test_leaving_without_finish_closes_at_once() -> None:
 
 
 async def test_a_session_that_does_not_listen_stops_the_reading_and_loses_nothing() -> None:
-    count = 50_000
+    texts = [f"{number:0500}" for number in range(10_000)]
 
     async def chatter(client: ServerConnection) -> None:
-        for number in range(count):
-            await client.send(json.dumps(["said", str(number)]))
+        for text in texts:
+            await client.send(json.dumps(["said", text]))
         await client.close()
 
     async with (
@@ -303,10 +318,10 @@ async def test_a_session_that_does_not_listen_stops_the_reading_and_loses_nothin
         open_stream_recognizer(ToyWire(url), OPTIONS, tls=None) as recognizer,
     ):
         await until(lambda: recognizer._paused)
-        assert len(recognizer._events) < count
+        assert len(recognizer._events) < len(texts)
         events = recognizer.events()
-        for number in range(count):
-            assert await anext(events) == Transcript(str(number), is_final=True)
+        for text in texts:
+            assert await anext(events) == Transcript(text, is_final=True)
         with pytest.raises(NetworkFailed):
             await anext(events)
 

@@ -163,8 +163,9 @@ class StreamRecognizer:
         self._send_all(self._wire.opening())
         if self._wire.greets:
             await self._ready.wait()
-        if self._death is not None:
+        if self._death is not None and not self._events:
             raise self._death
+        self._stop_reading_when_many()  # it may have come along with the handshake
         if (seconds := self._wire.keep_alive_s) is not None:
             self._alarms.append(self._call_later(seconds, self._keep_alive))
 
@@ -195,9 +196,12 @@ class StreamRecognizer:
         else:
             self._events.append(event)
             self._news.set()
-            if len(self._events) >= MANY_EVENTS and not self._paused and self._socket is not None:
-                self._paused = True
-                self._socket.pause_reading()
+            self._stop_reading_when_many()
+
+    def _stop_reading_when_many(self) -> None:
+        if len(self._events) >= MANY_EVENTS and not self._paused and self._socket is not None:
+            self._paused = True
+            self._socket.pause_reading()
 
     def _send_all(self, messages: Sequence[Message]) -> None:
         if self._socket is not None and not self._ended:
