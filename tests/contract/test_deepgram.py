@@ -39,7 +39,6 @@ EXCEPTIONS = {
     "tts.flush-false": "what it is to become is told by the tests of the session",
     "tts.clear-stall": "it is about time, and its answer is our fence",
     "upstream.client-drop": "as upstream.client-close",
-    "pron.pron-chain": "what was replaced is not replaced again: `b c`, see Pronouncer",
     "upstream.query-rate-0": "it is refused: a test of its own",
 }
 

@@ -44,8 +44,19 @@ def test_a_replacement_is_taken_literally(spoken: str) -> None:
     assert said("it costs X", ("X", spoken)) == f"it costs {spoken}"
 
 
-def test_no_rule_sees_what_another_has_written() -> None:
-    assert said("AI and I", ("AI", "A I"), ("I", "eye")) == "A I and eye"
+def test_what_a_rule_says_is_pronounced_by_the_rules_behind_it() -> None:
+    assert said("a b", ("a", "b"), ("b", "c")) == "c c"
+    assert said("AI and I", ("AI", "A I"), ("I", "eye")) == "A eye and eye"
+
+
+def test_what_a_rule_says_is_not_pronounced_by_itself_or_the_rules_before_it() -> None:
+    assert said("a b", ("b", "c"), ("a", "b a")) == "b a c"
+
+
+def test_rules_that_multiply_each_other_are_refused() -> None:
+    rules = [Pronunciation(f"w{n}", f"w{n + 1} " * 30) for n in range(4)]
+    with pytest.raises(PronunciationsRefused, match="grow to"):
+        Pronouncer(rules)
 
 
 def test_the_longest_word_wins_wherever_it_is_listed() -> None:

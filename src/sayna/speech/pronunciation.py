@@ -1,7 +1,8 @@
 """Say words as their owner wants them said: `AI` as `A I`, `C++` as `see plus plus`.
 
-One pass over the text, so no rule sees what another has written. Where several rules fit at the
-same place the longest word wins, among equal words the first listed. Matching is case-sensitive
+One pass over the text. What a rule puts in is itself pronounced by the rules listed behind it,
+which is worked out beforehand. Where several rules fit at the same place the longest word wins,
+among equal words the first listed. Matching is case-sensitive
 and whole-word: a side of a word that is a letter, digit or underscore must not touch another such
 character, while a side that is not (`C++`, `.NET`) may touch anything. All of this holds for a text
 that comes in pieces too, wherever the cuts are.
@@ -18,11 +19,14 @@ MAX_RULES = 1000
 MAX_RULE_CHARS = 200
 """Of a word, and of what is said for it."""
 
+MAX_SAID_CHARS = 2000
+"""Of what is said for one word in the end, after all rules."""
+
 _INNER = re.compile(r"\w")  # what a whole word must not touch
 
 
 class PronunciationsRefused(InvalidRequest):
-    """More or longer rules than can be applied while others wait."""
+    """More or longer rules than can be applied while others wait, or rules that multiply."""
 
     code = "PRONUNCIATIONS_REFUSED"
 
@@ -34,7 +38,7 @@ class Pronouncer:
         rules: in the caller's order; those with an empty word are ignored.
 
     Raises:
-        PronunciationsRefused: there are too many, or one is too long.
+        PronunciationsRefused: there are too many, or one is too long, alone or with the others.
     """
 
     def __init__(self, rules: Sequence[Pronunciation]) -> None:
@@ -44,6 +48,8 @@ class Pronouncer:
             if rule.word:
                 self._spoken.setdefault(rule.word, rule.spoken)
         self._pattern = _compile(self._spoken) if self._spoken else None
+        if self._pattern is not None:
+            _chain(self._spoken, self._pattern)
         self._sorted = sorted(self._spoken)
         self._longest = max(map(len, self._sorted), default=0)
 
@@ -132,6 +138,23 @@ def _check(rules: Sequence[Pronunciation]) -> None:
         raise PronunciationsRefused(
             f"a word and its pronunciation may have {MAX_RULE_CHARS} characters each, not {longest}"
         )
+
+
+def _chain(spoken: dict[str, str], pattern: re.Pattern[str]) -> None:
+    """Apply to what each rule says the rules behind it."""
+    places = {word: place for place, word in enumerate(spoken)}
+    for word in reversed(places):
+
+        def say(found: re.Match[str], here: int = places[word]) -> str:
+            return spoken[found[0]] if places[found[0]] > here else found[0]
+
+        said = pattern.sub(say, spoken[word])
+        if len(said) > MAX_SAID_CHARS:
+            raise PronunciationsRefused(
+                f"pronunciations that contain words of others grow to {len(said)} characters,"
+                f" at most {MAX_SAID_CHARS} fit"
+            )
+        spoken[word] = said
 
 
 def _compile(words: Iterable[str]) -> re.Pattern[str]:
