@@ -13,8 +13,10 @@ from sayna.errors import (
     ProviderTimeout,
 )
 from sayna.providers.tones.faults import (
+    END,
     GRAMMAR,
     MAX_FAULTS,
+    OPEN,
     Fault,
     FaultLedger,
     Kind,
@@ -43,6 +45,8 @@ def test_a_model_without_faults_has_none(model: str) -> None:
         ("garbage@1w", Fault(Kind.GARBAGE, None, Place(1, Unit.WORDS))),
         ("slow-first-byte:800ms", Fault(Kind.SLOW_FIRST_BYTE, 800)),
         ("odd-chunks #of-mine", Fault(Kind.ODD_CHUNKS)),
+        ("drop@open", Fault(Kind.DROP, None, OPEN)),
+        ("stall:2s@end/3*2", Fault(Kind.STALL, 2_000, END, 2, 3)),
         ("hang-on-close:3s", Fault(Kind.HANG_ON_CLOSE, 3_000)),
     ],
 )
@@ -83,6 +87,12 @@ def test_faults_are_joined_by_a_plus() -> None:
         "slow-first-byte",
         "slow-first-byte:1s@2w",
         "hang-on-close@1w",
+        "odd-chunks@open",
+        "odd-chunks@end",
+        "hang-on-close@open",
+        "drop/0",
+        "drop*1/2",
+        "drop@middle",
         "drop@3w drop",
         "Drop",
         "drop@٣w",
@@ -140,6 +150,8 @@ def test_a_fault_that_only_bothers_raises_nothing(model: str) -> None:
         (Place(2, Unit.WORDS), 2, 0.0, True),
         (Place(500, Unit.MS), 99, 499.0, False),
         (Place(500, Unit.MS), 0, 500.0, True),
+        (OPEN, 9, 9_999.0, False),
+        (END, 9, 9_999.0, False),
     ],
 )
 def test_a_place_is_counted_in_its_own_unit(
@@ -170,6 +182,12 @@ def test_each_side_and_each_label_counts_for_itself() -> None:
 def test_without_a_count_it_happens_every_time() -> None:
     plan = FaultLedger().plan("stt", "reset")
     assert all(plan.happens(plan.faults[0]) for _ in range(5))
+
+
+def test_every_nth_time_is_counted_by_the_times_its_place_was_reached() -> None:
+    plan = FaultLedger().plan("stt", "drop/3*2")
+    happened = [plan.happens(plan.faults[0]) for _ in range(12)]
+    assert [number for number, it_did in enumerate(happened, 1) if it_did] == [3, 6]
 
 
 def test_a_plan_gives_its_faults_by_kind() -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -9,11 +10,12 @@ from sayna.errors import (
     ProviderRefused,
     ProviderTimeout,
 )
-from sayna.providers.tones.faults import FaultLedger
+from sayna.providers.tones.faults import STALL_LIMIT_S, FaultLedger
 from sayna.providers.tones.faulty_synthesizer import ODD_SIZES, FaultySynthesizer
 from sayna.providers.tones.synthesizer import TonesSynthesizer
 from sayna.speech.options import SynthesizerOptions
-from sayna.speech.protocols import Versioned
+from sayna.speech.protocols import Versioned, Watched
+from tests.fakes.session import settle
 
 TEXT = "one two three four five"
 LIMIT_S = 10.0
@@ -112,13 +114,47 @@ async def test_no_silence_is_borne_for_longer_than_the_limit() -> None:
     assert waits.seconds == [LIMIT_S]
 
 
-async def test_a_half_open_voice_never_speaks_again_and_a_stalled_one_does() -> None:
-    waits = Waits()
-    gone, stalled = open_voice("half-open*1", waits.sleep), open_voice("stall*1", waits.sleep)
-    for voice in (gone, stalled):
-        assert (await spoken(voice))[1] == "ProviderTimeout"
-    assert (await spoken(gone))[1] == "ProviderTimeout"
-    assert await spoken(stalled) == (await whole(), "")
+@pytest.mark.parametrize("fault", ["half-open*1", "stall*1"])
+async def test_whoever_gives_up_a_silent_voice_gets_another_connection(fault: str) -> None:
+    voice = open_voice(fault, Waits().sleep)
+    assert (await spoken(voice))[1] == "ProviderTimeout"
+    assert await spoken(voice) == (await whole(), "")
+
+
+async def test_a_half_open_connection_silences_two_utterances_and_a_stall_one() -> None:
+    over = asyncio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        await over.wait()
+
+    for fault, second in (("half-open@1w*1", 0), ("stall@1w*1", 5)):
+        over.clear()
+        voice = open_voice(fault, sleep)
+        heard = [0, 0]
+
+        async def listen(number: int, voice: FaultySynthesizer, heard: list[int]) -> None:
+            async for _ in voice.speak(TEXT):
+                heard[number] += 1
+
+        first = asyncio.ensure_future(listen(0, voice, heard))
+        await settle()
+        other = asyncio.ensure_future(listen(1, voice, heard))
+        await settle()
+        assert heard == [1, second]
+        over.set()
+        await asyncio.gather(first, other, return_exceptions=True)
+
+
+async def test_a_failure_at_the_end_comes_behind_the_last_word() -> None:
+    usual = await whole()
+    assert await spoken(open_voice("drop@end", Waits().sleep)) == (usual, "ConnectionFailed")
+    assert await spoken(open_voice("drop@open", Waits().sleep)) == (usual, "")
+
+
+def test_it_says_how_long_its_silence_means_nothing() -> None:
+    for voice in (open_voice("drop", Waits().sleep), TonesSynthesizer(SynthesizerOptions("tones"))):
+        assert isinstance(voice, Watched)
+        assert (voice.stall_limit_s, voice.signs_of_life) == (STALL_LIMIT_S, 0)
 
 
 async def test_odd_chunks_have_odd_sizes_and_the_same_audio() -> None:

@@ -1,14 +1,22 @@
 import asyncio
+from contextlib import nullcontext
 
 import pytest
 
-from sayna.errors import ProviderMisconfigured, ProviderRefused
+from sayna.errors import (
+    ConnectionFailed,
+    NetworkFailed,
+    ProviderError,
+    ProviderMisconfigured,
+    ProviderRefused,
+)
 from sayna.providers.registry import open_registry
+from sayna.providers.tones.faults import STALL_LIMIT_S
 from sayna.providers.tones.provider import TonesProvider
 from sayna.settings.tree import Settings
 from sayna.settings.vendors import Providers
 from sayna.speech.options import RecognizerOptions, SynthesizerOptions
-from sayna.speech.protocols import Provider, Recognizer
+from sayna.speech.protocols import Provider, Recognizer, Watched
 from tests.providers.tones.singing import final_text, sing
 
 TEXT = "what goes in comes out"
@@ -63,6 +71,55 @@ async def test_a_status_refuses_a_recognizer_on_opening_as_often_as_it_says() ->
     async with provider.open_recognizer(listening("status:503*2")) as ear:
         ear.send_audio(sing(TEXT, 16_000).tobytes())
         assert await finals(ear) == TEXT
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("drop@open", ConnectionFailed),
+        ("reset@open", NetworkFailed),
+        ("garbage@open", ProviderRefused),
+        ("status:503@open", ProviderRefused),
+    ],
+)
+async def test_opening_fails_on_both_sides_every_second_time(
+    fault: str, kind: type[ProviderError]
+) -> None:
+    provider, model = TonesProvider(Providers()), f"{fault}/2"
+    for fails in (False, True, False, True):
+        for opening in (
+            provider.open_recognizer(listening(model)),
+            provider.open_synthesizer(SynthesizerOptions("tones", model=model)),
+        ):
+            with pytest.raises(kind) if fails else nullcontext():
+                async with opening:
+                    pass
+
+
+@pytest.mark.parametrize(
+    ("model", "seconds"), [("stall:2s@open", 2), ("stall@open", 60), ("half-open@open", 60)]
+)
+async def test_opening_takes_its_time_on_both_sides(model: str, seconds: float) -> None:
+    waits: list[float] = []
+
+    async def sleep(for_s: float) -> None:
+        waits.append(for_s)
+
+    provider = TonesProvider(Providers(), sleep)
+    async with (
+        provider.open_recognizer(listening(model)),
+        provider.open_synthesizer(SynthesizerOptions("tones", model=model)),
+    ):
+        assert waits == [seconds, seconds]
+
+
+async def test_it_says_how_long_its_silence_means_nothing() -> None:
+    async with TonesProvider(Providers()).open_recognizer(listening()) as ear:
+        assert isinstance(ear, Watched)
+        assert ear.stall_limit_s == STALL_LIMIT_S
+        before = ear.signs_of_life
+        ear.send_audio(bytes(640))
+        assert ear.signs_of_life > before
 
 
 async def test_a_recognizer_that_dropped_once_is_whole_when_opened_again() -> None:

@@ -198,3 +198,48 @@ def test_what_belongs_to_opening_and_closing_does_not_happen_here(model: str) ->
     faulty.tell(TOLD)
     assert waiting(results) == TOLD
     assert not results.ended
+
+
+@pytest.mark.parametrize(
+    ("model", "signs"),
+    [
+        ("", 100),
+        ("slow-first-byte:800ms", 100),
+        ("stall:1s@1w", 51),
+        ("stall", 0),
+        ("half-open", 0),
+        ("half-open@1w", 0),
+    ],
+)
+def test_a_vendor_shows_life_unless_it_stalls_or_is_gone(model: str, signs: int) -> None:
+    _, faulty = open_faulty(model)
+    faulty.tell(TOLD[:1])
+    for _ in range(100):
+        faulty.listen(20)
+    assert faulty.signs_of_life == signs
+
+
+@pytest.mark.parametrize("model", ["drop@open", "stall@open", "half-open@open"])
+def test_what_belongs_to_opening_by_its_place_does_not_happen_here(model: str) -> None:
+    results, faulty = open_faulty(model)
+    faulty.listen(20)
+    faulty.tell([FINAL])
+    faulty.finish()
+    assert waiting(results) == [FINAL]
+    assert results.ended
+
+
+async def test_a_failure_at_the_end_comes_instead_of_the_last_results() -> None:
+    results, faulty = open_faulty("drop@end")
+    faulty.tell(TOLD)
+    faulty.finish()
+    with pytest.raises(ConnectionFailed):
+        await read(results)
+
+
+@pytest.mark.parametrize("model", ["stall@end", "half-open@end"])
+def test_a_silence_at_the_end_does_not_end(model: str) -> None:
+    results, faulty = open_faulty(model)
+    faulty.tell([FINAL])
+    faulty.finish()
+    assert not results.ended

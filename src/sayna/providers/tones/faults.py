@@ -3,12 +3,13 @@
 `stt_config.model` and `tts_config.model` of the provider `tones`:
 
     model     = "" | "tones" | fault { "+" fault } [ "#" label ]
-    fault     = name [ ":" argument ] [ "@" place ] [ "*" count ]
+    fault     = name [ ":" argument ] [ "@" place ] [ "/" nth ] [ "*" count ]
     argument  = milliseconds "ms" | seconds "s" | HTTP status
-    place     = words "w" | milliseconds "ms" | seconds "s"
+    place     = words "w" | milliseconds "ms" | seconds "s" | "open" | "end"
 
-A fault without a place happens at the start, one without a count every time. Counts belong to the
-whole text of the model, for as long as the provider is open; a label makes counts of one's own.
+A fault without a place happens at the start, one without a count every time, or every nth time.
+Counts belong to the whole text of the model, for as long as the provider is open; a label makes
+counts of one's own.
 """
 
 import re
@@ -57,6 +58,10 @@ class Unit(StrEnum):
 
     WORDS = "w"
     MS = "ms"
+    OPEN = "open"
+    """While the stream or the voice is opened."""
+    END = "end"
+    """Behind the last audio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +73,17 @@ class Place:
 
     def is_reached(self, words: int, audio_ms: float) -> bool:
         """Tell whether so many words or so much audio are at it or past it."""
-        return (words if self.unit is Unit.WORDS else audio_ms) >= self.after
+        if self.unit is Unit.WORDS:
+            return words >= self.after
+        return self.unit is Unit.MS and audio_ms >= self.after
 
 
 START = Place(0, Unit.WORDS)
+OPEN = Place(0, Unit.OPEN)
+END = Place(0, Unit.END)
+STALL_LIMIT_S = 1.0
+"""Seconds of silence after which a vendor like this one counts as stuck."""
+
 MAX_MODEL_CHARS = 300
 MAX_FAULTS = 16
 HANG_MS = 60_000
@@ -81,19 +93,22 @@ NEEDS = {Kind.STATUS: "400 to 599", Kind.SLOW_FIRST_BYTE: "a time such as 800ms"
 TIMED = frozenset({Kind.STALL, Kind.SLOW_FIRST_BYTE, Kind.HANG_ON_CLOSE})
 PLACELESS = frozenset({Kind.SLOW_FIRST_BYTE, Kind.HANG_ON_CLOSE})
 """Their place is in their name."""
+AUDIBLE = frozenset({Kind.ODD_CHUNKS})
+"""They need something to happen to: neither opening nor the end will do."""
 RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
 
 GRAMMAR = (
-    "faults joined by '+', each NAME[:ARGUMENT][@PLACE][*COUNT], for example 'drop@3w*1+odd-chunks'"
+    "faults joined by '+', each NAME[:ARGUMENT][@PLACE][/NTH][*COUNT], as in 'drop@3w*1+odd-chunks'"
     " or 'slow-first-byte:800ms'; names are stall[:TIME], drop, reset, half-open, status:CODE,"
     " garbage, slow-first-byte:TIME, odd-chunks, hang-on-close[:TIME]; a place is 3w (words), 500ms"
-    " or 2s; '#LABEL' at the end makes counts of its own"
+    ", 2s, open or end; '#LABEL' at the end makes counts of its own"
 )
 
 _KINDS = {kind.value: kind for kind in Kind}
 _FAULT = re.compile(
     r"(?P<name>[a-z-]+)(?::(?P<argument>\d{1,6})(?P<time>ms|s)?)?"
-    r"(?:@(?P<after>\d{1,6})(?P<unit>w|ms|s))?(?:\*(?P<count>\d{1,6}))?",
+    r"(?:@(?:(?P<after>\d{1,6})(?P<unit>w|ms|s)|(?P<edge>open|end)))?"
+    r"(?:/(?P<nth>[1-9]\d{0,5}))?(?:\*(?P<count>\d{1,6}))?",
     re.ASCII,
 )
 
@@ -109,6 +124,8 @@ class Fault:
     """None: at the start."""
     count: int | None = None
     """How many times; None: every time."""
+    nth: int = 1
+    """It happens each time that its place has been reached so often."""
 
 
 def parse_faults(model: str) -> tuple[Fault, ...]:
@@ -134,7 +151,8 @@ def _parse_fault(text: str) -> Fault:
     if found is None or kind is None:
         raise _wrong(f"has {text[:40]!r}, which is no fault")
     count = None if found["count"] is None else int(found["count"])
-    fault = Fault(kind, _parse_value(kind, found), _parse_place(kind, found), count)
+    nth = int(found["nth"] or 1)
+    fault = Fault(kind, _parse_value(kind, found), _parse_place(kind, found), count, nth)
     if fault.value is None and kind in NEEDS:
         raise _wrong(f"has {text[:40]!r}: {kind}:… needs {NEEDS[kind]}")
     return fault
@@ -152,10 +170,13 @@ def _parse_value(kind: Kind, found: re.Match[str]) -> int | None:
 
 
 def _parse_place(kind: Kind, found: re.Match[str]) -> Place | None:
-    if found["after"] is None:
+    edge = {"open": OPEN, "end": END, None: None}[found["edge"]]
+    if found["after"] is None and edge is None:
         return None
-    if kind in PLACELESS:
-        raise _wrong(f"has {found[0][:40]!r}: {kind} takes no place")
+    if kind in PLACELESS or (kind in AUDIBLE and edge is not None):
+        raise _wrong(f"has {found[0][:40]!r}: {kind} takes no such place")
+    if edge is not None:
+        return edge
     after, unit = int(found["after"]), found["unit"]
     if unit == "w":
         return Place(after, Unit.WORDS)
@@ -192,24 +213,43 @@ def _status_error(status: int) -> ProviderError:
     return ProviderRefused(detail, retryable=retryable)
 
 
+@dataclass(slots=True)
+class Tally:
+    """How often the place of a fault was reached, and how often it happened."""
+
+    reached: int = 0
+    happened: int = 0
+
+
 class FaultPlan:
     """The faults of one stream or voice, and how often each may still happen."""
 
-    def __init__(self, faults: Sequence[Fault], happened: list[int]) -> None:
+    def __init__(self, faults: Sequence[Fault], tallies: Sequence[Tally]) -> None:
         self.faults = tuple(faults)
-        self._happened = happened
+        self._tallies = tallies
         """By fault; shared by all plans of one model."""
 
     def of(self, *kinds: Kind) -> list[Fault]:
         """Return the faults of these kinds, as written."""
         return [fault for fault in self.faults if fault.kind in kinds]
 
+    def at_opening(self, *kinds: Kind) -> list[Fault]:
+        """Return the faults that happen while opening: those of these kinds without a place too."""
+        return [
+            fault
+            for fault in self.faults
+            if fault.place == OPEN or (fault.place is None and fault.kind in kinds)
+        ]
+
     def happens(self, fault: Fault) -> bool:
         """Tell whether a fault whose place is reached happens now, and count it."""
-        number = self.faults.index(fault)
-        if fault.count is not None and self._happened[number] >= fault.count:
+        tally = self._tallies[self.faults.index(fault)]
+        tally.reached += 1
+        if tally.reached % fault.nth:
             return False
-        self._happened[number] += 1
+        if fault.count is not None and tally.happened >= fault.count:
+            return False
+        tally.happened += 1
         return True
 
 
@@ -218,7 +258,7 @@ class FaultLedger:
 
     def __init__(self, max_models: int = 1024) -> None:
         self._max_models = max_models
-        self._happened: OrderedDict[tuple[str, str], list[int]] = OrderedDict()
+        self._happened: OrderedDict[tuple[str, str], list[Tally]] = OrderedDict()
 
     def plan(self, side: str, model: str) -> FaultPlan:
         """Return the plan that a model asks for.
@@ -233,7 +273,7 @@ class FaultLedger:
         faults = parse_faults(model)
         if not faults:
             return FaultPlan((), [])
-        happened = self._happened.setdefault((side, model), [0] * len(faults))
+        happened = self._happened.setdefault((side, model), [Tally() for _ in faults])
         self._happened.move_to_end((side, model))
         while len(self._happened) > self._max_models:
             self._happened.popitem(last=False)

@@ -7,7 +7,17 @@ from itertools import pairwise
 from sayna.audio.formats import sample_bytes
 from sayna.audio.wav import HEADER_BYTES
 from sayna.errors import ProviderTimeout
-from sayna.providers.tones.faults import START, Fault, FaultPlan, Kind, Unit, error_of
+from sayna.providers.tones.faults import (
+    END,
+    OPEN,
+    STALL_LIMIT_S,
+    START,
+    Fault,
+    FaultPlan,
+    Kind,
+    Unit,
+    error_of,
+)
 from sayna.providers.tones.synthesizer import TonesSynthesizer
 from sayna.speech.protocols import AudioFormat
 
@@ -24,7 +34,7 @@ class FaultySynthesizer:
     Args:
         inner: the voice.
         plan: what goes wrong; places are counted in each utterance.
-        limit_s: how long a vendor's silence is borne.
+        limit_s: how long a vendor's silence is borne, if nobody closes the utterance sooner.
         sleep: waits; an argument for tests.
     """
 
@@ -50,6 +60,16 @@ class FaultySynthesizer:
     def speech_version(self) -> None:
         """None: what may go wrong is never remembered."""
         return
+
+    @property
+    def stall_limit_s(self) -> float:
+        """That of `tones`."""
+        return STALL_LIMIT_S
+
+    @property
+    def signs_of_life(self) -> int:
+        """0: its chunks are its signs."""
+        return 0
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """Yield one utterance, or as much of it as the plan lets through.
@@ -79,7 +99,7 @@ class FaultySynthesizer:
             await words.aclose()
 
     async def _spoil(self, words: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-        ahead = self._plan.of(*(kind for kind in Kind if kind is not Kind.HANG_ON_CLOSE))
+        ahead = [fault for fault in self._plan.faults if not _is_elsewhere(fault)]
         spoken = _Spoken(self._inner.audio_format)
         try:
             await self._strike(ahead, spoken)
@@ -91,6 +111,8 @@ class FaultySynthesizer:
                     await self._strike(ahead, spoken)
                 spoken.words += 1
                 await self._strike(ahead, spoken)
+            spoken.ended = True
+            await self._strike(ahead, spoken)
         finally:
             await words.aclose()
 
@@ -99,7 +121,8 @@ class FaultySynthesizer:
         if self._gone:
             await self._wait(None)
         for fault in tuple(ahead):
-            if (fault.place or START).is_reached(spoken.words, spoken.audio_ms):
+            place = fault.place or START
+            if place.is_reached(spoken.words, spoken.audio_ms) or (place == END and spoken.ended):
                 ahead.remove(fault)
                 if self._plan.happens(fault):
                     await self._happen(fault, spoken)
@@ -114,9 +137,15 @@ class FaultySynthesizer:
             await self._wait(fault.value)
 
     async def _wait(self, wait_ms: int | None) -> None:
-        """Be silent for a while, or for longer than is borne."""
+        """Be silent for a while, or for longer than is borne.
+
+        Whoever gives up what is silent gives up the connection with it: the next one lives.
+        """
         wait_s = self._limit_s if wait_ms is None else wait_ms / 1000
-        await self._sleep(min(wait_s, self._limit_s))
+        try:
+            await self._sleep(min(wait_s, self._limit_s))
+        finally:
+            self._gone = False
         if wait_s >= self._limit_s:
             raise ProviderTimeout(f"tones sent nothing for {self._limit_s:g} s", retryable=True)
 
@@ -132,6 +161,7 @@ class _Spoken:
         self._bytes = -self._header_bytes
         self._chunks = 0
         self.words = 0
+        self.ended = False
         self.odd = False
 
     @property
@@ -158,3 +188,8 @@ class _Spoken:
             self._chunks += 1
             yield chunk[at : at + size]
             at += size
+
+
+def _is_elsewhere(fault: Fault) -> bool:
+    """Tell whether a fault belongs to opening or closing the voice."""
+    return fault.place == OPEN or fault.kind is Kind.HANG_ON_CLOSE

@@ -39,10 +39,7 @@ class TonesProvider:
         """
         plan = self._ledger.plan("stt", options.model)
         recognizer = TonesRecognizer(options, self._settings, plan)
-        for fault in plan.of(Kind.STATUS):
-            error = error_of(fault)
-            if fault.place is None and error is not None and plan.happens(fault):
-                raise error
+        await self._open(plan, Kind.STATUS)
         try:
             yield recognizer
         finally:
@@ -57,9 +54,11 @@ class TonesProvider:
 
         Raises:
             ProviderMisconfigured: on entering; the model, voice, format or rate is impossible.
+            ProviderError: on entering; the model asked for it.
         """
         plan = self._ledger.plan("tts", options.model)
         voice = TonesSynthesizer(options)
+        await self._open(plan)
         try:
             if plan.faults:
                 yield FaultySynthesizer(voice, plan, options.request_timeout_s, self._sleep)
@@ -71,6 +70,14 @@ class TonesProvider:
     async def voices(self) -> Sequence[Voice]:
         """There is one."""
         return [Voice(VOICE, "Chords", "Any", "None", "None")]
+
+    async def _open(self, plan: FaultPlan, *placeless: Kind) -> None:
+        """Let happen what belongs to opening."""
+        for fault in plan.at_opening(*placeless):
+            if plan.happens(fault):
+                if (error := error_of(fault)) is not None:
+                    raise error
+                await self._sleep((HANG_MS if fault.value is None else fault.value) / 1000)
 
     async def _hang(self, plan: FaultPlan) -> None:
         for fault in plan.of(Kind.HANG_ON_CLOSE):

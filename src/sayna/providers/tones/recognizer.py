@@ -9,7 +9,7 @@ from sayna.audio.convert import Inbound
 from sayna.audio.formats import sample_bytes
 from sayna.errors import ProviderMisconfigured
 from sayna.providers.tones.demodulator import RATE_HZ, Demodulator, Word
-from sayna.providers.tones.faults import FaultPlan
+from sayna.providers.tones.faults import STALL_LIMIT_S, FaultPlan
 from sayna.providers.tones.phrase import Phrase
 from sayna.providers.tones.results import FaultyResults, Results
 from sayna.settings.vendors import Providers
@@ -44,6 +44,16 @@ class TonesRecognizer:
         self._results = Results()
         self._faulty = FaultyResults(plan, self._results)
         self._finishing = False
+
+    @property
+    def stall_limit_s(self) -> float:
+        """It answers everything at once, until a fault has it otherwise."""
+        return STALL_LIMIT_S
+
+    @property
+    def signs_of_life(self) -> int:
+        """Pieces of audio taken note of."""
+        return self._faulty.signs_of_life
 
     def send_audio(self, audio: bytes) -> None:
         """Read the next bytes; after `finish` they are ignored."""

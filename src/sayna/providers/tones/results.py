@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 
 from sayna.errors import ProviderError
-from sayna.providers.tones.faults import START, Fault, FaultPlan, Kind, error_of
+from sayna.providers.tones.faults import END, OPEN, START, Fault, FaultPlan, Kind, error_of
 from sayna.speech.events import Transcript
 
 MAX_WAITING = 1024
@@ -78,12 +78,17 @@ class FaultyResults:
         self._words = 0
         self._odd = False
         self._gone = False
+        self._speechless = False
+        self.signs_of_life = 0
+        """Pieces of audio that the vendor has taken note of: not while it stalls, or is gone."""
 
     def listen(self, audio_ms: float) -> None:
         """Account for more audio."""
         self._audio_ms += audio_ms
         if self._ahead:
             self._strike()
+        if not self._gone and not (self._speechless and self._is_silent):
+            self.signs_of_life += 1
         if self._held and not self._is_silent:
             self._release()
 
@@ -93,6 +98,7 @@ class FaultyResults:
             for fault in [each for each in self._ahead if each.kind is Kind.SLOW_FIRST_BYTE]:
                 self._ahead.remove(fault)
                 self._be_silent(fault)
+                self._speechless = False
             if self._is_silent:
                 self._held.append(result)
             else:
@@ -100,6 +106,11 @@ class FaultyResults:
 
     def finish(self) -> None:
         """Tell what was held, then end: a vendor that only stalls still says goodbye."""
+        for fault in [each for each in self._ahead if each.place == END]:
+            self._ahead.remove(fault)
+            self._happen(fault)
+            if fault.kind is Kind.STALL and self._is_silent:
+                return  # no audio follows that would end it
         if not self._gone:
             self._silent_until_ms = 0.0
             self._release()
@@ -137,6 +148,7 @@ class FaultyResults:
     def _happen(self, fault: Fault) -> None:
         if fault.kind is Kind.STALL:
             self._be_silent(fault)
+            self._speechless = True
         elif self._plan.happens(fault):
             if fault.kind is Kind.ODD_CHUNKS:
                 self._odd = True
@@ -153,5 +165,5 @@ class FaultyResults:
 
 def _is_elsewhere(fault: Fault) -> bool:
     """Tell whether a fault belongs to opening or closing the stream."""
-    opens = fault.kind is Kind.STATUS and fault.place is None
+    opens = fault.place == OPEN or (fault.kind is Kind.STATUS and fault.place is None)
     return opens or fault.kind is Kind.HANG_ON_CLOSE

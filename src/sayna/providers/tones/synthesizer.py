@@ -8,6 +8,7 @@ from sayna.audio.convert import Outbound, check_outbound
 from sayna.errors import ProviderMisconfigured
 from sayna.providers.tones.alphabet import spell
 from sayna.providers.tones.chords import render_piece
+from sayna.providers.tones.faults import STALL_LIMIT_S
 from sayna.speech.options import SynthesizerOptions
 from sayna.speech.protocols import AudioFormat
 
@@ -43,6 +44,16 @@ class TonesSynthesizer:
     def audio_format(self) -> AudioFormat:
         """As the options ask: any rate is sung at directly."""
         return self._format
+
+    @property
+    def stall_limit_s(self) -> float:
+        """It sings faster than anybody listens, until a fault has it otherwise."""
+        return STALL_LIMIT_S
+
+    @property
+    def signs_of_life(self) -> int:
+        """0: its chunks are its signs."""
+        return 0
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """Yield one chunk for each word; the chunk of a `wav` file's first word has its header."""
