@@ -12,7 +12,8 @@ Faults and delays are attributes that a test sets: `open_recognizer_error`,
 until their event is set, `speak_gates` does so for one text. `speak_failures` are for one text
 too: one for each attempt at it, before its first audio. With `streams_text` the synthesizers take
 texts in pieces (`streamed`); `stream_failures` are for the attempts at such texts, at the first
-piece of each.
+piece of each. With a `stall_limit_s` both sides are watched; a recognizer counts what it is sent
+as its signs of life, unless it is `stalled`.
 """
 
 import asyncio
@@ -39,8 +40,16 @@ def speech_of(text: str) -> bytes:
 class ScriptedRecognizer:
     """A recognizer that hears what its test tells it to hear."""
 
-    def __init__(self, options: RecognizerOptions, hears: Sequence[SpeechEvent]) -> None:
+    def __init__(
+        self,
+        options: RecognizerOptions,
+        hears: Sequence[SpeechEvent],
+        stall_limit_s: float | None = None,
+    ) -> None:
         self.options = options
+        self.stall_limit_s = stall_limit_s
+        self.signs_of_life = 0
+        self.stalled = False
         self.audio = bytearray()
         self.finalized = 0
         self.finished = False
@@ -59,6 +68,7 @@ class ScriptedRecognizer:
 
     def send_audio(self, audio: bytes) -> None:
         self.audio += audio
+        self.signs_of_life += not self.stalled
         self.heard_audio.set()
 
     def finalize(self) -> None:
@@ -98,6 +108,14 @@ class ScriptedSynthesizer:
     @property
     def audio_format(self) -> AudioFormat:
         return AudioFormat(self.options.audio_format, self.options.sample_rate)
+
+    @property
+    def stall_limit_s(self) -> float | None:
+        return self._provider.stall_limit_s
+
+    @property
+    def signs_of_life(self) -> int:
+        return 0
 
     @property
     def max_text_chars(self) -> int | None:
@@ -189,6 +207,7 @@ class ScriptedProvider:
         self.open_synthesizer_error: ProviderError | None = None
         self.speak_error: ProviderError | None = None
         self.max_text_chars: int | None = None
+        self.stall_limit_s: float | None = None
         self.speak_gates: dict[str, asyncio.Event] = {}
         self.speak_failures: dict[str, list[ProviderError]] = {}
         self.streams_text = False
@@ -208,7 +227,7 @@ class ScriptedProvider:
             raise self.open_recognizer_error
         if options.sample_rate <= 0:
             raise ProviderMisconfigured(f"stt_config.sample_rate {options.sample_rate} is not one")
-        recognizer = ScriptedRecognizer(options, self.hears)
+        recognizer = ScriptedRecognizer(options, self.hears, self.stall_limit_s)
         self.recognizers.append(recognizer)
         try:
             yield recognizer

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from sayna.session.events import RepeatLimit
 from sayna.session.protection import Protection
 from sayna.session.speaking import Speaking, SpeakingLimits
 from sayna.speech.options import Pronunciation, SynthesizerOptions
@@ -22,11 +23,13 @@ class Stage:
         self,
         *,
         request_timeout_s: float = 60.0,
+        stall_limit_s: float | None = None,
         audio_format: str = "linear16",
         max_text_chars: int = 20,
         streams: bool = False,
     ) -> None:
         self.provider = ScriptedProvider()
+        self.provider.stall_limit_s = stall_limit_s
         self.outlet = MemoryOutlet()
         self.clock = HandClock()
         self.protection = Protection()
@@ -40,6 +43,7 @@ class Stage:
             Pronouncer([Pronunciation("AI", "A I")]),
             SpeakingLimits(max_text_chars, 3, request_timeout_s, OPEN_TIMEOUT_S),
             self.clock,
+            RepeatLimit(self.clock, 1.0),
         )
 
     def say(self, text: str, *, allow_interruption: bool = True) -> None:

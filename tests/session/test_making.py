@@ -4,12 +4,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from sayna.errors import NetworkFailed
+from sayna.errors import NetworkFailed, ProviderTimeout
 from sayna.session.making import MAX_AHEAD_BYTES, RETRY_WAITS_S, Making
+from sayna.session.patience import WaitLimits
 from sayna.session.utterance import Utterance
 from tests.fakes.session import HandClock, settle
 
 PASSING = NetworkFailed("a moment", retryable=True)
+LIMITS = WaitLimits(stall_limit_s=1.0, request_timeout_s=60.0)
+STALL = b"stall"  # in place of a piece: nothing more comes
 LASTING = NetworkFailed("for good")
 
 
@@ -28,6 +31,8 @@ class Engine:
             for one in self.attempts.pop(0):
                 if isinstance(one, Exception):
                     raise one
+                if one is STALL:
+                    await asyncio.Event().wait()
                 self.made_bytes += len(one)
                 yield one
         finally:
@@ -35,8 +40,10 @@ class Engine:
 
 
 @asynccontextmanager
-async def being_made(engine: Engine, clock: HandClock) -> AsyncGenerator[Making, None]:
-    making = Making(Utterance("hello", protected=False, generation=0), engine.speak, clock)
+async def being_made(
+    engine: Engine, clock: HandClock, limits: WaitLimits = LIMITS
+) -> AsyncGenerator[Making, None]:
+    making = Making(Utterance("hello", protected=False, generation=0), engine.speak, clock, limits)
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         task = tasks.create_task(making.make())
         yield making
@@ -120,3 +127,96 @@ async def test_nothing_is_tried_again_that_lasts_or_began_to_sound(
         with pytest.raises((NetworkFailed, ValueError)):
             await rest_of(making)
     assert engine.asked == 1
+
+
+async def test_an_engine_that_stalls_before_its_first_audio_is_asked_again() -> None:
+    engine, clock = Engine([STALL], [b"", STALL], [b"a"]), HandClock()
+    async with being_made(engine, clock) as making:
+        for attempt, wait_s in enumerate(RETRY_WAITS_S, 1):
+            await settle()
+            clock.advance(0.99)
+            await settle()
+            assert engine.closed == attempt - 1
+            clock.advance(0.01)
+            await settle()
+            assert engine.closed == attempt
+            clock.advance(wait_s)
+        assert await rest_of(making) == b"a"
+    assert engine.asked == 3
+
+
+async def test_an_engine_that_stalls_every_time_is_a_timeout() -> None:
+    engine, clock = Engine([STALL], [STALL], [STALL]), HandClock()
+    async with being_made(engine, clock) as making:
+        for wait_s in (*RETRY_WAITS_S, 0.0):
+            await settle()
+            clock.advance(1.0)
+            await settle()
+            clock.advance(wait_s)
+        with pytest.raises(ProviderTimeout, match="no audio came for 1 s"):
+            await making.next_piece()
+
+
+async def test_an_engine_that_nobody_watches_has_the_whole_time_once() -> None:
+    engine, clock = Engine([STALL], [b"a"]), HandClock()
+    async with being_made(engine, clock, WaitLimits(None, 60.0)) as making:
+        await settle()
+        clock.advance(59.9)
+        await settle()
+        assert engine.closed == 0
+        clock.advance(0.1)
+        with pytest.raises(ProviderTimeout, match="no audio came for 60 s"):
+            await making.next_piece()
+    assert engine.asked == 1
+
+
+async def test_an_engine_that_stalls_in_the_middle_is_told_behind_its_audio() -> None:
+    engine, clock = Engine([b"a", STALL], [b"b"]), HandClock()
+    async with being_made(engine, clock) as making:
+        await settle()
+        clock.advance(1.0)
+        await settle()
+        clock.advance(10.0)
+        assert await making.next_piece() == b"a"
+        with pytest.raises(ProviderTimeout, match="no audio came for 1 s"):
+            await making.next_piece()
+    assert engine.asked == engine.closed == 1
+
+
+async def test_a_stall_in_the_middle_is_told_before_the_engine_lets_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sayna.session.making.CLOSING_LIMIT_S", 0.01)
+    left = asyncio.Event()
+
+    async def speak() -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"a"
+            await asyncio.Event().wait()
+        finally:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                left.set()
+
+    clock = HandClock()
+    making = Making(Utterance("hello", protected=False, generation=0), speak, clock, LIMITS)
+    async with asyncio.timeout(5):
+        task = asyncio.ensure_future(making.make())
+        assert await making.next_piece() == b"a"
+        await settle()
+        clock.advance(1.0)
+        with pytest.raises(ProviderTimeout):
+            await making.next_piece()
+        assert not left.is_set()
+        await left.wait()  # cancelled once more, it does
+        await task
+
+
+async def test_an_engine_whose_audio_has_no_room_is_not_stuck() -> None:
+    engine, clock = Engine([bytes(MAX_AHEAD_BYTES), b"a"]), HandClock()
+    async with being_made(engine, clock) as making:
+        await settle()
+        clock.advance(3600.0)
+        await settle()
+        assert len(await rest_of(making)) == MAX_AHEAD_BYTES + 1

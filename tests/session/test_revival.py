@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from sayna.errors import (
+    AudioRejected,
     ConnectionFailed,
     NetworkFailed,
     ProviderAuthFailed,
@@ -17,13 +18,14 @@ from sayna.errors import (
 )
 from sayna.providers.tones.provider import TonesProvider
 from sayna.session import revival
+from sayna.session.clock import Alarm
 from sayna.session.opening import SessionRequest, SttRequest, TtsRequest
 from sayna.session.revival import (
     BACKOFF_S,
-    MAX_KEPT_BYTES,
+    LATER_S,
+    QUIET_ATTEMPTS,
     STEADY_S,
     RevivingRecognizer,
-    Tail,
     open_reviving,
 )
 from sayna.session.session import open_session
@@ -50,9 +52,12 @@ def sound(number: int, ms: int = 20) -> bytes:
 class Ears:
     """A reviving recognizer, somebody who reads it, and the engines behind it."""
 
-    def __init__(self, options: RecognizerOptions = OPTIONS) -> None:
+    def __init__(
+        self, options: RecognizerOptions = OPTIONS, stall_limit_s: float | None = None
+    ) -> None:
         self.options = options
         self.provider = ScriptedProvider()
+        self.provider.stall_limit_s = stall_limit_s
         self.clock = HandClock()
         self.events: list[SpeechEvent] = []
         self.error: ProviderError | None = None
@@ -92,6 +97,12 @@ class Ears:
     async def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
         await settle()
+
+    async def talk(self, seconds: float, first: int = 1) -> None:
+        """Send a frame every 20 ms, each with a number of its own."""
+        for number in range(first, first + round(seconds * 50)):
+            self.recognizer.send_audio(sound(number))
+            await self.pass_time(0.02)
 
     async def hear(self, event: SpeechEvent) -> None:
         self.engines[-1].emit(event)
@@ -194,17 +205,28 @@ async def test_a_short_outage_is_not_said_to_have_lost_anything() -> None:
     assert [line for line in logs if line["event"] == "audio_dropped"] == []
 
 
-async def test_it_is_tried_three_times_and_then_the_engine_is_gone() -> None:
+async def test_a_long_outage_is_told_after_three_attempts_and_borne_until_it_ends() -> None:
     async with Ears().open() as ears:
         ears.provider.open_recognizer_error = ConnectionFailed("no route")
         await ears.die()
-        for pause in BACKOFF_S:
-            assert not ears.ended
+        for pause in BACKOFF_S[:QUIET_ATTEMPTS]:
+            assert ears.events == []
             await ears.pass_time(pause)
-        assert ears.ended
-    assert str(ears.error) == "no route"
-    assert ears.events == []
-    assert len(ears.engines) == 1
+        assert ears.events == [RecognizerFault("Connection failed: no route")]
+        for pause in (*BACKOFF_S[QUIET_ATTEMPTS:], LATER_S, LATER_S):
+            await ears.pass_time(pause)
+        ears.recognizer.send_audio(sound(1))
+        ears.provider.open_recognizer_error = None
+        await ears.pass_time(LATER_S)
+        assert ears.engines[1].audio == sound(1)
+        await ears.hear(FINAL)
+        assert not ears.ended
+    assert ears.events == [RecognizerFault("Connection failed: no route"), FINAL]
+
+
+def test_no_pause_of_the_first_half_minute_is_longer_than_the_dead_air_that_is_allowed() -> None:
+    assert max(sum(BACKOFF_S[:QUIET_ATTEMPTS]), *BACKOFF_S) <= 1.5
+    assert sum(BACKOFF_S) >= 25.0
 
 
 async def test_a_later_attempt_may_succeed_and_the_fault_tells_why_the_engine_died() -> None:
@@ -241,9 +263,8 @@ async def test_engines_that_die_of_the_same_audio_are_one_outage_with_one_fault(
         for pause in BACKOFF_S:
             await ears.die()
             await ears.pass_time(pause)
-        assert [bytes(engine.audio) for engine in ears.engines] == [sound(1)] * 4
-        await ears.die()
-        assert ears.error is CUT
+        assert {bytes(engine.audio) for engine in ears.engines} == {sound(1)}
+        assert len(ears.engines) == len(BACKOFF_S) + 1
     assert ears.events == [CUT_FAULT]
 
 
@@ -261,15 +282,103 @@ async def test_a_final_or_a_while_ends_the_outage() -> None:
     assert ears.error is None
 
 
-async def test_a_bug_in_the_engine_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    provider = ScriptedProvider()
-    async with open_reviving(
-        lambda: provider.open_recognizer(OPTIONS), OPTIONS, HandClock()
-    ) as recognizer:
-        monkeypatch.setattr(provider.recognizers[0], "events", lambda: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            await anext(recognizer.events())
-    assert provider.recognizers[0].closed
+async def test_a_bug_in_the_engine_is_in_the_log_and_the_engine_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def broken() -> AsyncGenerator[SpeechEvent, None]:
+        yield INTERIM
+        raise ZeroDivisionError
+
+    opened = ScriptedRecognizer.events
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr(ScriptedRecognizer, "events", lambda _self: broken())
+        async with Ears().open() as ears:
+            patched.setattr(ScriptedRecognizer, "events", opened)
+            await ears.pass_time(BACKOFF_S[0])
+            await ears.hear(FINAL)
+    fault = RecognizerFault("Connection failed: the engine failed unexpectedly")
+    assert ears.events == [INTERIM, fault, FINAL]
+    [line] = [line for line in logs if line["event"] == "recognizer_failed"]
+    assert isinstance(line["exc_info"], ZeroDivisionError)
+
+
+async def test_what_is_no_event_is_ignored() -> None:
+    async with Ears().open() as ears:
+        for garbage in ("words", 7, object()):
+            await ears.hear(garbage)  # type: ignore[arg-type]  # a bug in a provider
+        await ears.hear(FINAL)
+        assert len(ears.engines) == 1
+    assert ears.events == [FINAL]
+
+
+@pytest.mark.parametrize("error", [NetworkFailed("cut"), RuntimeError("a bug")])
+async def test_an_engine_that_takes_no_audio_is_replaced_and_the_next_one_hears_it(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(audio: bytes) -> None:
+        raise error
+
+    async with Ears().open() as ears:
+        monkeypatch.setattr(ears.engines[0], "send_audio", refuse)
+        ears.recognizer._send = refuse
+        for number in range(3):
+            ears.recognizer.send_audio(sound(number))
+        await settle()
+        await ears.pass_time(BACKOFF_S[0])
+        assert ears.engines[1].audio == sound(0) + sound(1) + sound(2)
+    assert len(ears.events) == 1
+    assert ears.engines[0].closed
+
+
+async def test_an_engine_that_cannot_read_the_audio_stays_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(audio: bytes) -> None:
+        raise AudioRejected("cannot read it")
+
+    async with Ears().open() as ears:
+        ears.recognizer._send = refuse
+        with pytest.raises(AudioRejected):
+            ears.recognizer.send_audio(sound(1))
+        await ears.pass_time(BACKOFF_S[0])
+        assert len(ears.engines) == 1
+
+
+@pytest.mark.parametrize("order", ["finalize", "finish"])
+async def test_an_engine_that_takes_no_order_is_replaced_and_the_next_one_gets_it(
+    monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    def refuse() -> None:
+        raise NetworkFailed("cut")
+
+    async with Ears().open() as ears:
+        ears.recognizer.send_audio(sound(1))
+        monkeypatch.setattr(ears.engines[0], order, refuse)
+        getattr(ears.recognizer, order)()
+        await settle()
+        await ears.pass_time(BACKOFF_S[0])
+        assert (ears.engines[1].finalized, ears.engines[1].finished) == (
+            (1, False) if order == "finalize" else (0, True)
+        )
+        assert ears.engines[1].audio == sound(1)
+
+
+async def test_an_engine_that_fails_in_the_replay_is_one_more_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_self: ScriptedRecognizer, audio: bytes) -> None:
+        raise RuntimeError("a bug")
+
+    async with Ears().open() as ears:
+        ears.recognizer.send_audio(sound(1))
+        with monkeypatch.context() as patched:
+            patched.setattr(ScriptedRecognizer, "send_audio", refuse)
+            await ears.die()
+            await ears.pass_time(BACKOFF_S[0])
+        await ears.pass_time(BACKOFF_S[1])
+        assert ears.engines[1].closed
+        assert ears.engines[2].audio == sound(1)
+    assert ears.events == [CUT_FAULT]
 
 
 async def test_finish_in_an_outage_asks_one_more_engine_for_the_last_words() -> None:
@@ -356,39 +465,45 @@ async def test_closing_while_somebody_still_reads_ends_the_reading() -> None:
     assert events == []
 
 
-async def test_a_dead_engine_that_does_not_close_is_left_behind(
+async def test_nobody_waits_for_a_dead_engine_that_does_not_close(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(revival, "BURYING_LIMIT_S", 0.01)
     ears = Ears()
     opened = ears.provider.open_recognizer
-    stuck = asyncio.Event()
+    left = asyncio.Event()
 
     @asynccontextmanager
     async def open_stubborn(options: RecognizerOptions) -> AsyncGenerator[ScriptedRecognizer, None]:
         async with opened(options) as recognizer:
             yield recognizer
             if recognizer is ears.engines[0]:
-                await stuck.wait()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    try:
+                        await asyncio.Event().wait()
+                    finally:
+                        left.set()
 
     monkeypatch.setattr(ears.provider, "open_recognizer", open_stubborn)
     async with ears.open():
         await ears.die()
-        await until(lambda: ears.engines[0].closed)
-        await settle()
         await ears.pass_time(BACKOFF_S[0])
         assert len(ears.engines) == 2
+        async with asyncio.timeout(5):
+            await left.wait()
 
 
 async def test_an_attempt_takes_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revival, "REOPENING_LIMIT_S", 0.01)
-    monkeypatch.setattr(revival, "BACKOFF_S", (0.1,))
+    monkeypatch.setattr(revival, "QUIET_ATTEMPTS", 1)
     async with Ears().open() as ears:
         ears.provider.open_gate = asyncio.Event()
         await ears.die()
-        await ears.pass_time(0.1)
-        await until(lambda: ears.ended)
-    assert str(ears.error) == "Connection timeout"
+        await ears.pass_time(BACKOFF_S[0])
+        await until(lambda: ears.events)
+    assert ears.events == [RecognizerFault("Connection failed: Connection timeout")]
 
 
 async def test_a_first_engine_that_does_not_open_is_the_callers_error() -> None:
@@ -397,58 +512,6 @@ async def test_a_first_engine_that_does_not_open_is_the_callers_error() -> None:
     with pytest.raises(NetworkFailed):
         async with ears.open():
             pass
-
-
-def test_the_tail_is_bounded_by_duration_whatever_the_messages() -> None:
-    for options in (
-        OPTIONS,
-        replace(OPTIONS, channels=2),
-        replace(OPTIONS, encoding="mulaw"),
-        replace(OPTIONS, encoding="linear32", sample_rate=48_000),
-    ):
-        tail = Tail(options)
-        for size in (320, 641, 1, 7777, 320_000, 3_000_000, 12, 640):
-            tail.push(bytes(size))
-            duration_ms = tail.duration_ms(len(tail))
-            assert duration_ms is not None
-            assert duration_ms <= 2000
-            assert sum(map(len, tail.messages())) <= len(tail)
-
-
-def test_a_message_longer_than_the_tail_leaves_its_end() -> None:
-    tail = Tail(OPTIONS)
-    tail.push(sound(1, 1000) + sound(2, 2000))
-    assert tail.messages() == [sound(2, 2000)]
-    assert tail.dropped_bytes == 1000 * MS
-    tail.push(sound(3))
-    assert tail.messages() == [sound(3)]
-
-
-def test_a_replay_begins_with_a_whole_frame_of_all_channels() -> None:
-    tail = Tail(replace(OPTIONS, channels=2))  # four bytes a frame
-    tail.push(b"abcd" * 10 + b"ab")
-    tail.forget()
-    tail.push(b"c")
-    tail.push(b"dABCD")
-    assert b"".join(tail.messages()) == b"ABCD"
-    tail.forget()
-    assert tail.messages() == []
-    assert len(tail) == 0
-
-
-def test_absurd_rates_and_channels_buy_no_memory() -> None:
-    tail = Tail(replace(OPTIONS, sample_rate=2**32 - 1, channels=2**16 - 1))
-    for _ in range(5):
-        tail.push(bytes(MAX_KEPT_BYTES // 2))
-    assert len(tail) == MAX_KEPT_BYTES
-
-
-def test_audio_of_unknown_duration_is_not_kept() -> None:
-    tail = Tail(replace(OPTIONS, encoding="opus"))
-    tail.push(b"abc")
-    assert tail.messages() == []
-    assert tail.dropped_bytes == 3
-    assert tail.duration_ms(3) is None
 
 
 async def test_keeping_the_tail_costs_next_to_nothing() -> None:
@@ -466,6 +529,148 @@ def _seconds(send: Callable[[bytes], None], frames: list[bytes]) -> float:
     for frame in frames:
         send(frame)
     return time.perf_counter() - started
+
+
+NO_LIFE = RecognizerFault("Connection failed: the engine gave no sign of life for 1 s")
+
+
+async def test_a_watched_engine_that_answers_is_never_replaced() -> None:
+    async with Ears(stall_limit_s=1.0).open() as ears:
+        await ears.talk(10.0)
+        await ears.pass_time(3600.0)  # nobody speaks, so nothing is to be answered
+        await ears.talk(3.0)
+        assert len(ears.engines) == 1
+    assert ears.events == []
+
+
+@pytest.mark.parametrize("frames_before", [0, 1, 12, 13, 37, 49, 50])
+async def test_an_engine_that_stalls_is_replaced_in_time_to_hear_all_it_missed(
+    frames_before: int,
+) -> None:
+    async with Ears(stall_limit_s=1.0).open() as ears:
+        await ears.talk(frames_before / 50)
+        await ears.hear(FINAL)
+        ears.engines[0].stalled = True
+        stalled_at = ears.clock.now()
+        first = frames_before + 1
+        while len(ears.engines) == 1:
+            await ears.talk(0.02, first)
+            first += 1
+            assert ears.clock.now() - stalled_at < 1.5
+        missed = b"".join(sound(number) for number in range(frames_before + 1, first))
+        assert ears.engines[1].audio == missed
+        assert ears.engines[0].closed
+    assert ears.events == [FINAL, NO_LIFE]
+
+
+async def test_an_engine_that_stalls_while_nobody_speaks_is_found_out_when_somebody_does() -> None:
+    async with Ears(stall_limit_s=1.0).open() as ears:
+        ears.engines[0].stalled = True
+        await ears.pass_time(3600.0)
+        assert len(ears.engines) == 1
+        ears.recognizer.send_audio(sound(1))
+        await ears.pass_time(0.99)
+        assert ears.events == []
+        await ears.pass_time(0.01)
+        await ears.pass_time(BACKOFF_S[0])
+        assert ears.engines[1].audio == sound(1)
+
+
+async def test_an_engine_that_stalls_again_and_again_is_one_outage() -> None:
+    async with Ears(stall_limit_s=1.0).open() as ears:
+        for _ in range(5):
+            ears.engines[-1].stalled = True
+            await ears.talk(3.0)
+        assert len(ears.engines) >= 5
+        await ears.hear(FINAL)
+    assert ears.events == [NO_LIFE, FINAL]
+
+
+async def test_a_replacement_that_is_dead_from_the_start_is_found_out_by_its_replay() -> None:
+    async with Ears(stall_limit_s=1.0).open() as ears:
+        ears.recognizer.send_audio(sound(1))
+        await ears.die()
+        opened = ears.provider.open_recognizer
+
+        @asynccontextmanager
+        async def open_dead(
+            options: RecognizerOptions,
+        ) -> AsyncGenerator[ScriptedRecognizer, None]:
+            async with opened(options) as engine:
+                engine.stalled = True
+                yield engine
+
+        ears.provider.open_recognizer = open_dead  # type: ignore[method-assign]
+        await ears.pass_time(BACKOFF_S[0])
+        ears.provider.open_recognizer = opened  # type: ignore[method-assign]
+        await ears.pass_time(1.0)
+        await ears.pass_time(BACKOFF_S[1])
+        assert [bytes(engine.audio) for engine in ears.engines] == [sound(1)] * 3
+    assert ears.events == [CUT_FAULT]
+
+
+async def test_an_engine_that_does_not_answer_the_end_is_replaced_for_the_last_words() -> None:
+    async with Ears(stall_limit_s=1.0).open() as ears:
+        ears.recognizer.send_audio(sound(1))
+        await ears.pass_time(1.0)
+        ears.engines[0].finish = lambda: None  # type: ignore[method-assign]
+        ears.engines[0].stalled = True
+        ears.recognizer.finish()
+        await ears.pass_time(1.0)
+        await until(lambda: ears.ended)
+        assert ears.engines[1].audio == sound(1)
+        assert ears.engines[1].finished
+    assert ears.error is None
+
+
+async def test_an_engine_that_has_ended_is_watched_no_more() -> None:
+    async with Ears(stall_limit_s=1.0).open() as ears:
+        ears.recognizer.send_audio(sound(1))
+        ears.recognizer.finish()
+        await until(lambda: ears.ended)
+        await ears.pass_time(3600.0)
+        assert len(ears.engines) == 1
+    assert ears.events == []
+
+
+async def test_a_stalled_engine_that_does_not_stop_being_read_is_left_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(revival, "BURYING_LIMIT_S", 0.01)
+
+    async def stubborn() -> AsyncGenerator[SpeechEvent, None]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.Event().wait()
+        yield FINAL
+
+    opened = ScriptedRecognizer.events
+    monkeypatch.setattr(ScriptedRecognizer, "events", lambda _self: stubborn())
+    async with Ears(stall_limit_s=1.0).open() as ears:
+        monkeypatch.setattr(ScriptedRecognizer, "events", opened)
+        ears.engines[0].stalled = True
+        ears.recognizer.send_audio(sound(1))
+        await ears.pass_time(1.0)
+        await until(lambda: ears.engines[0].closed)
+        await ears.pass_time(BACKOFF_S[0])
+        await ears.hear(FINAL)
+    assert ears.events == [NO_LIFE, FINAL]
+
+
+async def test_watching_takes_four_alarms_for_each_limit_and_nothing_per_frame() -> None:
+    async with Ears(stall_limit_s=1.0).open() as ears:
+        called = 0
+        plain = ears.clock.call_at
+
+        def counted(when: float, callback: Callable[[], object]) -> Alarm:
+            nonlocal called
+            called += 1
+            return plain(when, callback)
+
+        ears.clock.call_at = counted  # type: ignore[method-assign]
+        await ears.talk(10.0)
+        assert called <= 40
 
 
 SENTENCES = ("one two three four five six", "seven eight nine", "ten eleven twelve")

@@ -61,17 +61,24 @@ async def test_whoever_waits_is_told_of_every_change() -> None:
             change()
 
 
-async def test_an_engine_that_waits_for_text_is_starving_until_it_is_fed() -> None:
-    utterance = opened("one")
-    assert not utterance.is_starving
+async def test_whoever_watches_hears_that_an_engine_waits_for_text_and_is_fed() -> None:
+    utterance, heard = opened("one"), list[str]()
+    utterance.watch(lambda: heard.append("starves"), lambda: heard.append("fed"))
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         tasks.create_task(utterance.wait_fed())
         await asyncio.sleep(0)
-        assert utterance.is_starving
-        before = asyncio.get_running_loop().time()
+        assert heard == ["starves"]
         utterance.add("two")
-    assert not utterance.is_starving
-    assert utterance.fed_at >= before
+    assert heard == ["starves", "fed"]
+
+
+async def test_nobody_has_to_watch() -> None:
+    utterance = opened("one")
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(utterance.wait_fed())
+        await asyncio.sleep(0)
+        utterance.end()
+        await waiting
 
 
 async def test_only_its_end_is_the_end_of_a_text() -> None:

@@ -18,7 +18,7 @@ from sayna.providers.credentials import fingerprint
 from sayna.settings.tree import Settings
 from sayna.settings.values import Section
 from sayna.speech.options import SynthesizerOptions
-from sayna.speech.protocols import AudioFormat, Synthesizer, Versioned
+from sayna.speech.protocols import AudioFormat, Synthesizer, Versioned, Watched
 from sayna.storage.speech_cache import SpeechCache
 
 REPLAY_S = 0.1
@@ -62,6 +62,18 @@ class CachedSynthesizer:
     def audio_format(self) -> AudioFormat:
         """That of the synthesizer within."""
         return self._synthesizer.audio_format
+
+    @property
+    def stall_limit_s(self) -> float | None:
+        """That of the synthesizer within; None when nobody watches it."""
+        inner = self._synthesizer
+        return inner.stall_limit_s if isinstance(inner, Watched) else None
+
+    @property
+    def signs_of_life(self) -> int:
+        """Those of the synthesizer within."""
+        inner = self._synthesizer
+        return inner.signs_of_life if isinstance(inner, Watched) else 0
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """Yield the audio of one utterance, remembered or made now.

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from sayna.errors import ConnectionFailed, ProviderError, SaynaError
+from sayna.session.patience import Cutoff
 
 log = structlog.get_logger(__name__)
 
@@ -40,44 +41,60 @@ class Held(Generic[T]):
         self._too_slow = too_slow
         self._closing_limit_s = closing_limit_s
         self._release = asyncio.Event()
+        self._entering = Cutoff(closing_limit_s)
         self.opened: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
     def release(self, closing_limit_s: float | None = None) -> None:
-        """Let `keep` leave the block, within other limits if need be."""
+        """Let `keep` leave the block or give up entering it, within other limits if need be."""
         if closing_limit_s is not None:
             self._closing_limit_s = closing_limit_s
         self._release.set()
+        if not self.opened.done():
+            self.opened.cancel()
+        self._entering.cut()
 
     async def keep(self) -> None:
         """Enter the block, hold it until released or cancelled, leave it."""
         stack = AsyncExitStack()
         try:
-            await self._enter(stack)
-            if self.opened.exception() is None:
+            if await self._enter(stack):
                 await self._release.wait()
         finally:
             self.opened.cancel()
             await self._leave(stack)
 
-    async def _enter(self, stack: AsyncExitStack) -> None:
+    async def _enter(self, stack: AsyncExitStack) -> bool:
+        """Tell whether the block was entered in time."""
+        loop = asyncio.get_running_loop()
+        slow = None if self._limit_s is None else loop.call_later(self._limit_s, self._entering.cut)
+        failure: SaynaError = self._too_slow
         try:
-            async with asyncio.timeout(self._limit_s):
+            async with self._entering:
                 value = await stack.enter_async_context(self._open_block())
-        except TimeoutError:
-            self.opened.set_exception(self._too_slow)
+                if not self.opened.done():
+                    self.opened.set_result(value)
+                    return True
         except SaynaError as error:
-            self.opened.set_exception(error)
+            failure = error
         except Exception:
             log.exception("opening_failed")
-            self.opened.set_exception(ConnectionFailed("the engine failed unexpectedly"))
-        else:
-            self.opened.set_result(value)
+            failure = ConnectionFailed("the engine failed unexpectedly")
+        finally:
+            if slow is not None:
+                slow.cancel()
+        if not self.opened.done():
+            self.opened.set_exception(failure)
+        return False
 
     async def _leave(self, stack: AsyncExitStack) -> None:
+        leaving = Cutoff(self._closing_limit_s)
+        slow = asyncio.get_running_loop().call_later(self._closing_limit_s, leaving.cut)
         try:
-            async with asyncio.timeout(self._closing_limit_s):
+            async with leaving:
                 await stack.aclose()
-        except TimeoutError:
-            log.warning("closing_too_slow", limit_s=self._closing_limit_s)
         except Exception:
             log.exception("closing_failed")
+        finally:
+            slow.cancel()
+        if leaving.was_cut:
+            log.warning("closing_too_slow", limit_s=self._closing_limit_s)

@@ -12,6 +12,7 @@ from contextlib import aclosing
 
 from sayna.errors import ProviderError
 from sayna.session.clock import Clock, pause
+from sayna.session.patience import Patience, WaitLimits
 from sayna.session.utterance import Utterance
 
 MAX_AHEAD_BYTES = 256 * 1024
@@ -20,6 +21,9 @@ MAX_AHEAD_BYTES = 256 * 1024
 RETRY_WAITS_S = (0.1, 0.5)
 """Seconds before each further attempt at a part of which nothing was heard yet."""
 
+CLOSING_LIMIT_S = 1.0
+"""Seconds that the engine may take to stop with an utterance; then it is cancelled once more."""
+
 
 class Making:
     """A part of an utterance being made; most have one only.
@@ -27,7 +31,8 @@ class Making:
     Args:
         utterance: whose part it is.
         speak: begins to make it; called again when it failed before its first audio.
-        clock: what the waits between attempts are measured by.
+        clock: what all waits are measured by.
+        limits: how long the engine may be silent, ahead of the utterance's turn too.
     """
 
     def __init__(
@@ -35,12 +40,15 @@ class Making:
         utterance: Utterance,
         speak: Callable[[], AsyncGenerator[bytes, None]],
         clock: Clock,
+        limits: WaitLimits,
     ) -> None:
         self.utterance = utterance
         self.begun = False
         """Some audio was made."""
         self._speak = speak
         self._clock = clock
+        self._patience = Patience(clock, limits, CLOSING_LIMIT_S, self._stalled)
+        utterance.watch(self._patience.hold, self._patience.go_on)
         self._pieces: deque[bytes] = deque()  # at most MAX_AHEAD_BYTES and one piece
         self._waiting_bytes = 0
         self._room = asyncio.Event()
@@ -83,15 +91,26 @@ class Making:
             except ProviderError as error:
                 if wait_s is None or self.begun or not error.retryable:
                     raise
+                if self._patience.is_exhausted:
+                    raise
             else:
                 return
             await pause(self._clock, wait_s)
 
     async def _try(self) -> None:
-        async with aclosing(self._speak()) as pieces:
+        patience = self._patience
+        async with patience, aclosing(self._speak()) as pieces:
+            patience.wait()
             async for piece in pieces:
+                patience.rest()
                 if piece:
                     await self._keep(piece)
+                patience.wait()
+
+    def _stalled(self) -> None:
+        if self.begun:  # told now: nobody waits until the engine has let go
+            self._error = self._patience.error
+            self._news.set()
 
     async def _keep(self, piece: bytes) -> None:
         self.begun = True

@@ -162,12 +162,15 @@ async def open_media(
             ProviderTimeout("Connection timeout"),
             CLOSING_LIMIT_S,
         )
-        keepers = [
-            tasks.create_task(ears.keep(), name="recognizer"),
-            tasks.create_task(voice.keep(), name="synthesizer"),
-        ]
+        tasks.create_task(ears.keep(), name="recognizer")
+        tasks.create_task(voice.keep(), name="synthesizer")
         outcomes: list[asyncio.Future[Any]] = [ears.opened, voice.opened]
-        await asyncio.wait(outcomes, return_when=asyncio.FIRST_EXCEPTION)
+        try:
+            await asyncio.wait(outcomes, return_when=asyncio.FIRST_EXCEPTION)
+        except asyncio.CancelledError:
+            ears.release()
+            voice.release()
+            raise
         refusal = _refusal(ears.opened, voice.opened)
         if refusal is None:
             media = _connect(
@@ -194,8 +197,8 @@ async def open_media(
                 ears.release()
                 voice.release()
         else:
-            for keeper in keepers:
-                keeper.cancel()
+            ears.release()
+            voice.release()
     if refusal is not None:  # raised in there it would arrive wrapped in a group
         raise refusal
 
@@ -222,12 +225,13 @@ def _connect(
 ) -> Media:
     limits = settings.session
     protection = Protection()
+    faults = RepeatLimit(clock, limits.repeated_error_interval_s)
     listening = Listening(
         recognizer,
         outlet,
         protection,
         clock,
-        RepeatLimit(clock, limits.repeated_error_interval_s),
+        faults,
         OpenTurn(_turn_limits(limits.turn, stt.turn), fill_forced=stt.fill_forced_transcript),
         encoding=stt.options.encoding,
         drop_while_protected=stt.drop_while_protected,
@@ -244,6 +248,7 @@ def _connect(
             limits.open_speak_timeout_s,
         ),
         clock,
+        faults,
     )
     return Media(listening, speaking)
 

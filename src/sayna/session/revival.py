@@ -1,7 +1,8 @@
 """A recognizer that survives the death of its engine.
 
-The audio that no final has covered yet is kept, at most `KEPT_S` of it. When the engine dies it is
-opened again after a pause, hears that audio once more and goes on: the client reads one fault.
+The audio that no final has covered yet is kept, at most 2 s of it. When the engine dies, or is
+watched and gives no sign of life, it is opened again after a pause, hears that audio once more and
+goes on: the client reads one fault. As long as nothing speaks against it, it is tried again.
 
 What a final covers is an approximation: everything sent when it arrives. Audio that is on its way
 just then is not replayed, should the engine die before its next final; in return no word is heard
@@ -10,14 +11,13 @@ twice.
 
 import asyncio
 import random
-from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import structlog
 
-from sayna.audio.formats import sample_bytes
 from sayna.errors import (
+    AudioRejected,
     ConnectionFailed,
     ProviderAuthFailed,
     ProviderError,
@@ -26,20 +26,22 @@ from sayna.errors import (
 )
 from sayna.session.clock import Clock
 from sayna.session.holding import Held
+from sayna.session.patience import Cutoff, Pulse, stall_limit_s
+from sayna.session.tail import Tail
 from sayna.speech.events import RecognizerFault, SpeechEvent, Transcript
 from sayna.speech.options import RecognizerOptions
-from sayna.speech.protocols import Recognizer
+from sayna.speech.protocols import Recognizer, Watched
 
 log = structlog.get_logger(__name__)
 
-KEPT_S = 2
-"""Seconds of audio kept for an engine that has to hear it again."""
+BACKOFF_S = (0.1, 0.5, 0.9) + 20 * (1.4,)
+"""Pauses before each attempt to open an engine again: never longer than what is kept."""
 
-MAX_KEPT_BYTES = 2**20
-"""However much a second may be: rate and channels are the client's own words."""
+LATER_S = 10.0
+"""The pause before each further one; the outage has lasted half a minute then."""
 
-BACKOFF_S = (0.1, 0.5, 2.0)
-"""Pauses before each attempt to open an engine again; after the last one it is given up."""
+QUIET_ATTEMPTS = 3
+"""The client hears of an outage when it is over, or when so many attempts have failed."""
 
 JITTER = 0.2
 """Share by which a pause may be shorter, so that a thousand sessions do not dial at once."""
@@ -51,7 +53,7 @@ CLOSING_LIMIT_S = 5.0
 """Seconds that the engine may take to close in the end."""
 
 BURYING_LIMIT_S = 1.0
-"""Seconds that a dead engine may take to close; the caller is not heard meanwhile."""
+"""Seconds that a dead engine may take to close; nobody waits for it."""
 
 STEADY_S = 10.0
 """Seconds that an engine must live for the outage before it to be over; a final ends it too."""
@@ -60,68 +62,6 @@ HOPELESS = (ProviderMisconfigured, ProviderAuthFailed)
 """Errors that another attempt would only repeat."""
 
 OpenRecognizer = Callable[[], AbstractAsyncContextManager[Recognizer]]
-
-
-class Tail:
-    """The end of a stream of audio, bounded by duration and size; the oldest messages go first.
-
-    Audio whose duration its size does not tell is not kept: an engine could not make sense of it
-    from the middle on.
-    """
-
-    def __init__(self, options: RecognizerOptions) -> None:
-        self._frame_bytes = (sample_bytes(options.encoding) or 0) * options.channels
-        self._bytes_per_ms = self._frame_bytes * options.sample_rate / 1000
-        kept_bytes = min(KEPT_S * options.sample_rate * self._frame_bytes, MAX_KEPT_BYTES)
-        self._max_bytes = max(0, kept_bytes)
-        self._messages: deque[bytes] = deque()
-        self._bytes = 0
-        self._begins = 0  # bytes of the stream before it
-        self.dropped_bytes = 0
-        """Since the beginning; what was forgotten on purpose does not count."""
-
-    def __len__(self) -> int:
-        """Return how many bytes are kept."""
-        return self._bytes
-
-    def push(self, audio: bytes) -> None:
-        """Keep one more message."""
-        self._messages.append(audio)
-        self._bytes += len(audio)
-        if self._bytes > self._max_bytes:
-            self._drop()
-
-    def forget(self) -> None:
-        """Keep nothing of what was pushed so far."""
-        self._begins += self._bytes
-        self._messages.clear()
-        self._bytes = 0
-
-    def messages(self) -> list[bytes]:
-        """Return what is kept, from a whole frame of all channels on."""
-        kept = list(self._messages)
-        skipped = -self._begins % self._frame_bytes if self._frame_bytes else 0
-        while skipped and kept:
-            first = kept.pop(0)
-            if rest := first[skipped:]:
-                kept.insert(0, rest)
-            skipped -= min(skipped, len(first))
-        return kept
-
-    def duration_ms(self, size: int) -> float | None:
-        """Return how long so many bytes are heard; None when nobody can tell."""
-        return size / self._bytes_per_ms if self._bytes_per_ms > 0 else None
-
-    def _drop(self) -> None:
-        before = self._bytes
-        while self._bytes > self._max_bytes:
-            oldest = self._messages.popleft()
-            self._bytes -= len(oldest)
-            if not self._messages and self._max_bytes:  # one message is longer than all we keep
-                self._messages.append(oldest[-self._max_bytes :])
-                self._bytes = self._max_bytes
-        self._begins += before - self._bytes
-        self.dropped_bytes += before - self._bytes
 
 
 class RevivingRecognizer:
@@ -149,10 +89,13 @@ class RevivingRecognizer:
         self._send: Callable[[bytes], None] = _lose
         self._engine: Recognizer | None = None
         self._held: Held[Recognizer] | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._pulse: Pulse | None = None
+        self._waiting = Cutoff(BURYING_LIMIT_S)  # for the engine's next event
+        self._death: ProviderError | None = None  # of an engine that is still being read
         self._opened_at = 0.0
         self._attempts = 0  # in this outage
         self._told = False  # of this outage
+        self._dropped_before: int | None = None  # this outage; None: there is none
         self._dropped_bytes = 0  # in all outages
         self._finalizing = False
         self._finishing = False
@@ -160,25 +103,45 @@ class RevivingRecognizer:
         self._hurry = asyncio.Event()
 
     def send_audio(self, audio: bytes) -> None:
-        """Pass on the next bytes and keep them until a final covers them."""
+        """Pass on the next bytes and keep them until a final covers them.
+
+        Raises:
+            AudioRejected: the engine cannot read them; another one could not either.
+        """
         if audio and not self._finishing:
             self._keep(audio)
-            self._send(audio)
+            try:
+                self._send(audio)
+            except AudioRejected:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the engine is of no use
+                self._lose_engine(_death_of(error))
 
     def finalize(self) -> None:
         """Ask for a final; in an outage the next engine is asked."""
-        if self._engine is not None:
-            self._engine.finalize()
-        else:
+        if self._engine is None:
             self._finalizing = True
+            return
+        try:
+            self._engine.finalize()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._finalizing = True
+            self._lose_engine(_death_of(error))
 
     def finish(self) -> None:
         """Say that no audio follows; in an outage no more time is spent on pauses."""
-        if not self._finishing:
-            self._finishing = True
-            self._hurry.set()
-            if self._engine is not None:
-                self._engine.finish()
+        if self._finishing:
+            return
+        self._finishing = True
+        self._hurry.set()
+        if self._engine is None:
+            return
+        if self._pulse is not None:
+            self._pulse.sent()
+        try:
+            self._engine.finish()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._lose_engine(_death_of(error))
 
     async def events(self) -> AsyncGenerator[SpeechEvent, None]:
         """Iterate over what all engines heard, with one `RecognizerFault` for each outage.
@@ -186,33 +149,38 @@ class RevivingRecognizer:
         An outage that `finish` comes into and that does not pass just ends the iteration.
 
         Raises:
-            ProviderError: the engine is gone and could not be replaced.
+            ProviderError: the engine is gone, and another one would be too.
         """
         engine = self._engine
         while engine is not None:
-            try:
-                async for event in engine.events():
-                    if isinstance(event, Transcript) and event.is_final:
-                        self._cover()
-                    yield event
-                if self._finishing:
-                    return
-                death: ProviderError = ConnectionFailed("the engine ended the stream")
-            except ProviderError as error:
-                death = error
+            heard = engine.events()
+            while isinstance(event := await self._next(heard), SpeechEvent):
+                if isinstance(event, Transcript) and event.is_final:
+                    self._cover()
+                yield event
+            if event is None:
+                self._stop_watching()
+                return
             finishing = self._finishing
             if finishing and not self._tail:
-                raise death
-            try:
-                engine = await self._revive(death)
-            except ProviderError as error:
-                if self._finishing and not finishing:
-                    log.warning("recognizer_lost", kind=type(error).__name__)
-                    return
-                raise
+                raise event
+            self._begin_outage()
+            latest: Recognizer | ProviderError = event
+            while isinstance(latest, ProviderError):
+                if self._is_hopeless(latest):
+                    if self._finishing and not finishing:
+                        log.warning("recognizer_lost", kind=type(latest).__name__)
+                        return
+                    raise latest
+                if self._attempts == QUIET_ATTEMPTS and not self._told:
+                    self._told = True
+                    yield RecognizerFault(latest.stt_text)
+                latest = await self._attempt()
+            engine = latest
+            self._end_outage()
             if not self._told:
                 self._told = True
-                yield RecognizerFault(death.stt_text)
+                yield RecognizerFault(event.stt_text)
 
     async def open(self) -> None:
         """Open the first engine; whoever waits counts the seconds.
@@ -226,11 +194,8 @@ class RevivingRecognizer:
         """Let go of the engine, open or opening, and say in the log what nobody heard."""
         self._closed = True
         self.finish()
-        if self._held is not None and self._keeper is not None:
-            if self._held.opened.done():
-                self._held.release()
-            else:
-                self._keeper.cancel()
+        self._end_outage()
+        self._let_go(CLOSING_LIMIT_S)
         if self._dropped_bytes:
             duration_ms = self._tail.duration_ms(self._dropped_bytes)
             log.warning(
@@ -239,38 +204,71 @@ class RevivingRecognizer:
                 dropped_ms=None if duration_ms is None else round(duration_ms),
             )
 
+    async def _next(self, heard: AsyncIterator[SpeechEvent]) -> SpeechEvent | ProviderError | None:
+        """Return the engine's next event, or what it died of; None: it has finished."""
+        event: SpeechEvent | ProviderError | None = None
+        while event is None and self._death is None:
+            async with self._waiting:
+                try:
+                    event = await anext(heard)
+                except StopAsyncIteration:
+                    if self._finishing:
+                        return None
+                    event = ConnectionFailed("the engine ended the stream")
+                except Exception as error:  # noqa: BLE001 - the session goes on, the log has it
+                    event = _death_of(error)
+            if not isinstance(event, SpeechEvent | ProviderError | None):
+                log.error("event_ignored", kind=type(event).__name__)
+                event = None
+        if self._death is not None:
+            event, self._death = self._death, None
+        return event
+
     def _cover(self) -> None:
         """Account for a final: what was sent needs no replay, and the outage is over."""
         self._tail.forget()
         self._attempts, self._told = 0, False
 
-    async def _revive(self, death: ProviderError) -> Recognizer:
-        """Open another engine that goes on where the dead one stopped.
+    def _lose_engine(self, death: ProviderError) -> None:
+        """Have an engine replaced that does not know that it is dead."""
+        if self._engine is not None:
+            self._engine, self._send, self._death = None, _lose, death
+            self._waiting.cut()
 
-        Raises:
-            ProviderError: that is not possible; the latest reason.
-        """
+    def _begin_outage(self) -> None:
         if self._clock.now() - self._opened_at >= STEADY_S:
             self._attempts, self._told = 0, False
-        dropped_before, latest = self._tail.dropped_bytes, death
-        await self._bury()
-        try:
-            while not isinstance(latest, HOPELESS) and self._attempts < len(BACKOFF_S):
-                await self._pause(BACKOFF_S[self._attempts])
-                if self._closed:
-                    break
-                self._attempts += 1
-                try:
-                    return await self._replace()
-                except ProviderError as error:
-                    latest = error
-                    await self._bury()
-        finally:
-            self._dropped_bytes += self._tail.dropped_bytes - dropped_before
-        raise latest
+        self._dropped_before = self._tail.dropped_bytes
+        self._let_go(BURYING_LIMIT_S)
 
-    async def _replace(self) -> Recognizer:
-        engine = await self._open(REOPENING_LIMIT_S)
+    def _end_outage(self) -> None:
+        if self._dropped_before is not None:
+            self._dropped_bytes += self._tail.dropped_bytes - self._dropped_before
+            self._dropped_before = None
+
+    def _is_hopeless(self, latest: ProviderError) -> bool:
+        tired = self._finishing and self._attempts >= QUIET_ATTEMPTS
+        return self._closed or tired or isinstance(latest, HOPELESS)
+
+    async def _attempt(self) -> Recognizer | ProviderError:
+        """Open another engine that goes on where the dead one stopped; or return why not."""
+        is_early = self._attempts < len(BACKOFF_S)
+        await self._pause(BACKOFF_S[self._attempts] if is_early else LATER_S)
+        if self._closed:
+            return ConnectionFailed("the stream was closed")
+        self._attempts += 1
+        try:
+            engine = await self._open(REOPENING_LIMIT_S)
+            self._replay(engine)
+        except Exception as error:  # noqa: BLE001 - there will be another attempt
+            self._let_go(BURYING_LIMIT_S)
+            return _death_of(error)
+        return engine
+
+    def _replay(self, engine: Recognizer) -> None:
+        if self._pulse is not None and self._tail:
+            self._pulse.sent()
+            self._send = engine.send_audio
         for audio in self._tail.messages():
             engine.send_audio(audio)
         if self._finalizing:
@@ -283,27 +281,57 @@ class RevivingRecognizer:
             attempts=self._attempts,
             replayed_ms=self._tail.duration_ms(len(self._tail)),
         )
-        return engine
 
     async def _open(self, limit_s: float | None) -> Recognizer:
         self._held = held = Held(
             self._open_recognizer, limit_s, ConnectionFailed("Connection timeout"), CLOSING_LIMIT_S
         )
-        self._keeper = self._tasks.create_task(held.keep(), name="recognizer-engine")
+        self._tasks.create_task(held.keep(), name="recognizer-engine")
         await asyncio.wait([held.opened])  # awaited itself, it would be cancelled with us
         if held.opened.cancelled():
             raise ConnectionFailed("the stream was closed")
         self._engine = engine = held.opened.result()
         self._send = engine.send_audio
         self._opened_at = self._clock.now()
+        limit_s = stall_limit_s(engine)
+        if limit_s is not None and isinstance(engine, Watched):
+            self._watch(engine, limit_s)
         return engine
 
-    async def _bury(self) -> None:
-        """Close an engine that is of no use any more."""
-        self._engine, self._send = None, _lose
-        if self._held is not None and self._keeper is not None:
-            self._held.release(BURYING_LIMIT_S)
-            await asyncio.wait([self._keeper])
+    def _watch(self, engine: Watched, limit_s: float) -> None:
+        """Have the first message of each interval looked at; the others just pass."""
+        death = ConnectionFailed(f"the engine gave no sign of life for {limit_s:g} s")
+        self._pulse = Pulse(
+            engine, limit_s, self._clock, self._expect, lambda: self._lose_engine(death)
+        )
+        self._expect()
+
+    def _expect(self) -> None:
+        if self._engine is None or self._pulse is None:
+            return
+        if self._finishing:  # the end is still to come
+            self._pulse.sent()
+        else:
+            self._send = self._send_watched
+
+    def _stop_watching(self) -> None:
+        if self._pulse is not None:
+            self._pulse.stop()
+            self._pulse = None
+
+    def _send_watched(self, audio: bytes) -> None:
+        if self._engine is not None and self._pulse is not None:
+            self._send = self._engine.send_audio
+            self._pulse.sent()
+            self._send(audio)
+
+    def _let_go(self, closing_limit_s: float) -> None:
+        """Have the engine closed, or no longer opened, in its own time."""
+        self._engine, self._send, self._death = None, _lose, None
+        self._stop_watching()
+        if self._held is not None:
+            self._held.release(closing_limit_s)
+            self._held = None
 
     async def _pause(self, longest_s: float) -> None:
         """Wait, unless `finish` hurries us."""
@@ -321,6 +349,14 @@ def _lose(audio: bytes) -> None:
     """Take audio while there is no engine; the tail keeps it."""
 
 
+def _death_of(error: Exception) -> ProviderError:
+    """Return what a client may read; the log has what it may not."""
+    if isinstance(error, ProviderError):
+        return error
+    log.error("recognizer_failed", exc_info=error)
+    return ConnectionFailed("the engine failed unexpectedly")
+
+
 @asynccontextmanager
 async def open_reviving(
     open_recognizer: OpenRecognizer, options: RecognizerOptions, clock: Clock
@@ -335,12 +371,10 @@ async def open_reviving(
         recognizer = RevivingRecognizer(open_recognizer, options, clock, tasks)
         try:
             await recognizer.open()
+            yield recognizer
         except SaynaError as error:
             failure = error
-        else:
-            try:
-                yield recognizer
-            finally:
-                recognizer.close()
+        finally:
+            recognizer.close()
     if failure is not None:  # raised in there it would arrive wrapped in a group
         raise failure

@@ -21,12 +21,12 @@ from sayna.errors import (
     ProviderError,
     ProviderMisconfigured,
     ProviderNotReady,
-    ProviderTimeout,
 )
 from sayna.session.clock import Alarm, Clock
-from sayna.session.events import Outlet, PlaybackComplete, Problem
-from sayna.session.making import Making
+from sayna.session.events import Outlet, PlaybackComplete, Problem, RepeatLimit
+from sayna.session.making import CLOSING_LIMIT_S, Making
 from sayna.session.parts import Parts
+from sayna.session.patience import WaitLimits, stall_limit_s
 from sayna.session.protection import Protection
 from sayna.session.utterance import Utterance
 from sayna.speech.pronunciation import Pronouncer
@@ -37,9 +37,6 @@ log = structlog.get_logger(__name__)
 BURST_FRAMES = 32
 """Frames handed over before other sessions get a turn: 32 sends take about 0.2 ms."""
 
-CLOSING_LIMIT_S = 1.0
-"""Seconds that the engine may take to stop with an utterance before the next one begins."""
-
 
 @dataclass(frozen=True, slots=True)
 class SpeakingLimits:
@@ -48,8 +45,9 @@ class SpeakingLimits:
     max_text_chars: int
     max_queued: int
     request_timeout_s: float
-    """Seconds of waiting for a piece of audio after which the engine counts as stuck. Nobody waits
-    while the client is behind or has to go on with its text, or the utterance waits its turn."""
+    """Seconds of waiting for a piece of audio after which the engine counts as stuck, unless it
+    says that it is sooner. Nobody waits while as much is made as may be ahead, or the client has
+    to go on with its text."""
     open_timeout_s: float
     """Seconds without more text after which an open utterance is ended."""
 
@@ -61,6 +59,7 @@ class Speaking:
         synthesizer: makes the audio; opened and closed by the caller.
         outlet: takes the audio and the news about it.
         protection: is told what is audible; `Listening` asks it.
+        faults: limits how often the same fault is told.
     """
 
     def __init__(
@@ -71,6 +70,7 @@ class Speaking:
         pronouncer: Pronouncer,
         limits: SpeakingLimits,
         clock: Clock,
+        faults: RepeatLimit,
     ) -> None:
         self._synthesizer = synthesizer
         self._outlet = outlet
@@ -78,6 +78,8 @@ class Speaking:
         self._pronouncer = pronouncer
         self._limits = limits
         self._clock = clock
+        self._faults = faults
+        self._wait_limits = WaitLimits(stall_limit_s(synthesizer), limits.request_timeout_s)
         self._queue: deque[Parts] = deque()  # at most limits.max_queued
         self._open: Utterance | None = None  # the last that was asked for, if it may go on
         self._text_at = 0.0  # when its text last went on
@@ -169,9 +171,10 @@ class Speaking:
                     self._asked.clear()
                     self._idle.set()
             finally:
-                self._tasks = None
+                self._tasks = self._ahead = None
                 if self._alarm is not None:
                     self._alarm.cancel()
+                await self._close_abandoned()
 
     def _begin_utterance(self, text: str, *, protected: bool, is_open: bool) -> None:
         utterance = Utterance(
@@ -259,7 +262,7 @@ class Speaking:
         """Begin to make the next part of an utterance, if there is one by now."""
         if self._tasks is None or (speak := parts.next_part()) is None:
             return None
-        making = Making(parts.utterance, speak, self._clock)
+        making = Making(parts.utterance, speak, self._clock, self._wait_limits)
         self._makers[making] = self._tasks.create_task(making.make(), name="making")
         return making
 
@@ -289,8 +292,13 @@ class Speaking:
             tasks = [self._makers.pop(making) for making in gone]
             closing = [task for task in tasks if not task.done()]
             for task in closing:
+                if not task.cancelling():  # a second time would break what it does in the end
+                    task.cancel()
+            if not closing:
+                continue
+            _, stuck = await asyncio.wait(closing, timeout=CLOSING_LIMIT_S)
+            for task in stuck:  # each time breaks one hanging `finally`
                 task.cancel()
-            if closing and (await asyncio.wait(closing, timeout=CLOSING_LIMIT_S))[1]:
                 log.warning("closing_too_slow", limit_s=CLOSING_LIMIT_S)
 
     async def _say(self, parts: Parts) -> None:
@@ -298,12 +306,11 @@ class Speaking:
         try:
             await self._hand_over(parts)
         except ProviderError as error:
-            self._outlet.tell(Problem(f"TTS error: {error.tts_text}"))
+            self._report(error)
             self._abandon(parts.utterance)
         except Exception:
             log.exception("speaking_failed")
-            failure = AudioRejected("the engine failed unexpectedly")
-            self._outlet.tell(Problem(f"TTS error: {failure.tts_text}"))
+            self._report(AudioRejected("the engine failed unexpectedly"))
             self._abandon(parts.utterance)
         finally:
             self._protection.finish()
@@ -311,12 +318,17 @@ class Speaking:
         if not self._queue:
             self._outlet.tell(PlaybackComplete(self._clock.epoch_ms()))
 
+    def _report(self, error: ProviderError) -> None:
+        text = f"TTS error: {error.tts_text}"
+        if self._faults.allows(text):
+            self._outlet.tell(Problem(text))
+
     async def _hand_over(self, parts: Parts) -> None:
         audio, utterance = self._synthesizer.audio_format, parts.utterance
         cutter = Cutter(audio.name, audio.sample_rate)
         while (making := await self._next_making(parts)) is not None:
             self._making = making
-            while (piece := await self._next_piece(making)) is not None:
+            while (piece := await making.next_piece()) is not None:
                 utterance.forget_taken()
                 self._look_ahead()
                 await self._play(cutter.feed(piece), utterance)
@@ -336,21 +348,6 @@ class Speaking:
             if not parts.utterance.is_open:
                 return None
             await parts.utterance.wait_changed()
-
-    async def _next_piece(self, making: Making) -> bytes | None:
-        limit_s, utterance = self._limits.request_timeout_s, making.utterance
-        now = asyncio.get_running_loop().time
-        due = now() + limit_s
-        while True:
-            limit = asyncio.timeout_at(due)
-            try:
-                async with limit:
-                    return await making.next_piece()
-            except TimeoutError as error:
-                since = now() if utterance.is_starving else utterance.fed_at
-                due = since + limit_s
-                if not limit.expired() or due <= now():
-                    raise ProviderTimeout(f"no audio came for {limit_s:g} s") from error
 
     async def _play(self, frames: list[bytes], utterance: Utterance) -> None:
         for frame in frames:

@@ -8,7 +8,7 @@ The text is one string, however many pieces it came in, and forgotten as far as 
 """
 
 import asyncio
-import math
+from collections.abc import Callable
 
 SLICE_CHARS = 512
 """Characters taken at once: what is made of them by pronunciations stays small."""
@@ -33,14 +33,12 @@ class Utterance:
         self.is_streamed = is_open
         """The text came in pieces."""
         self.is_lost = False
-        self.is_starving = False
-        """All of the text was taken, and somebody waits for more of it."""
-        self.fed_at = -math.inf
-        """When somebody last got what he waited for, in seconds of the event loop."""
         self._text = text  # from what may have to be said again on
         self._taken = 0  # characters of it
         self._keeps_taken = False
         self._changed = asyncio.Event()
+        self._starves: Callable[[], None] = _ignore
+        self._fed: Callable[[], None] = _ignore
 
     @property
     def waiting_chars(self) -> int:
@@ -91,6 +89,10 @@ class Utterance:
         self._text = self._text[self._taken :]
         self._taken = 0
 
+    def watch(self, starves: Callable[[], None], fed: Callable[[], None]) -> None:
+        """Call back when an engine has taken all of the text, and when it waits no more."""
+        self._starves, self._fed = starves, fed
+
     async def wait_changed(self) -> None:
         """Wait until more of the text came, or the utterance was ended or lost."""
         self._changed.clear()
@@ -98,14 +100,17 @@ class Utterance:
 
     async def wait_fed(self) -> None:
         """Do the same for an engine, which nobody blames for being silent meanwhile."""
-        self.is_starving = True
+        self._starves()
         try:
             await self.wait_changed()
         finally:
-            self.is_starving = False
-            self.fed_at = asyncio.get_running_loop().time()
+            self._fed()
 
     async def wait_ended(self) -> None:
         """Wait until no more text may follow."""
         while self.is_open:
             await self.wait_changed()
+
+
+def _ignore() -> None:
+    """Nobody watches."""

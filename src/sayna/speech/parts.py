@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 
 from sayna.audio.wav import HEADER_BYTES
-from sayna.speech.protocols import AudioFormat, Limited, Synthesizer, Versioned
+from sayna.speech.protocols import AudioFormat, Limited, Synthesizer, Versioned, Watched
 
 SENTENCE_EDGE = re.compile(  # closing quotes may follow the full stop
     r"""(?<=[.!?\u2026])["'\u201d\u2019\u00bb)\]]*+\s|(?<=[\u3002\uff01\uff1f])|\n"""
@@ -75,6 +75,18 @@ class InParts:
         """That of the synthesizer within; empty when it has none."""
         inner = self._synthesizer
         return inner.speech_version if isinstance(inner, Versioned) else ""
+
+    @property
+    def stall_limit_s(self) -> float | None:
+        """That of the synthesizer within; None when nobody watches it."""
+        inner = self._synthesizer
+        return inner.stall_limit_s if isinstance(inner, Watched) else None
+
+    @property
+    def signs_of_life(self) -> int:
+        """Those of the synthesizer within."""
+        inner = self._synthesizer
+        return inner.signs_of_life if isinstance(inner, Watched) else 0
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """Yield the audio of one utterance, as one file when it is `wav`.
