@@ -13,7 +13,7 @@ from sayna.providers.cached import CachedSynthesizer, SpeechMemory
 from sayna.providers.credentials import fingerprint
 from sayna.settings.tree import Settings
 from sayna.speech.options import SynthesizerOptions
-from sayna.speech.protocols import AudioFormat, Synthesizer
+from sayna.speech.protocols import AudioFormat, Synthesizer, Watched
 from sayna.storage.speech_cache import SpeechCache
 from tests.fakes.scripted import ScriptedProvider, ScriptedSynthesizer, speech_of
 
@@ -88,6 +88,16 @@ async def test_a_whole_utterance_that_fails_is_not_remembered() -> None:
     voice.provider.speak_error = None
     assert await voice.cached.speak_whole("hello there") == speech_of("hello there")
     assert voice.outcome == "MISS"
+
+
+@pytest.mark.parametrize("limit_s", [None, 1.5])
+def test_a_voice_that_remembers_is_watched_as_the_one_within(limit_s: float | None) -> None:
+    provider = ScriptedProvider()
+    provider.stall_limit_s = limit_s
+    inner = ScriptedSynthesizer(provider, SynthesizerOptions("scripted"))
+    voice = CachedSynthesizer(inner, new_cache(), {})
+    assert isinstance(voice, Watched)
+    assert (voice.stall_limit_s, voice.signs_of_life) == (limit_s, 0)
 
 
 async def test_another_session_hears_it_again_too() -> None:

@@ -95,3 +95,48 @@ async def test_a_keeper_that_is_cancelled_leaves_the_block() -> None:
     with pytest.raises(asyncio.CancelledError):
         await keeper
     assert block.left_by is keeper
+
+
+@asynccontextmanager
+async def stubborn(depth: int, hangs: asyncio.Event, *, opens: bool) -> AsyncGenerator[str, None]:
+    """Open or do not, and close in so many steps that each hang until cancelled."""
+    try:
+        if depth:
+            async with stubborn(depth - 1, hangs, opens=opens):
+                yield "here"
+        elif opens:
+            yield "here"
+        else:
+            hangs.set()
+            await asyncio.Event().wait()
+            yield "never"
+    finally:
+        hangs.set()
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("opens", [True, False])
+async def test_a_block_that_hangs_step_by_step_is_left_all_the_same(opens: bool) -> None:
+    hangs = asyncio.Event()
+    held = Held(lambda: stubborn(3, hangs, opens=opens), 5.0, TOO_SLOW, 0.01)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        tasks.create_task(held.keep())
+        if opens:
+            await held.opened
+        else:
+            await hangs.wait()
+        held.release()
+    assert held.opened.cancelled() is not opens
+
+
+async def test_a_block_that_is_released_while_it_opens_is_left() -> None:
+    block = Block()
+    block.opening.clear()
+    held = block.held()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        keeper = tasks.create_task(held.keep())
+        await asyncio.sleep(0)
+        held.release()
+        await asyncio.wait([keeper])
+    assert held.opened.cancelled()
+    assert block.entered_by is None

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from sayna.errors import NetworkFailed, ProviderError
+from sayna.session import speaking
 from sayna.session.events import PlaybackComplete
 from sayna.session.making import MAX_AHEAD_BYTES, RETRY_WAITS_S
 from sayna.session.utterance import Utterance
@@ -473,3 +474,89 @@ async def test_a_frame_that_was_made_before_a_clear_is_never_handed_over() -> No
     stage.speaking._play_frame(b"cd", stale)
     stage.speaking._play_frame(b"ef", Utterance("two", protected=False, generation=1))
     assert stage.outlet.frames == [b"ab", b"ef"]
+
+
+async def test_texts_that_fail_alike_are_one_error_a_second_and_others_are_told() -> None:
+    async with Stage().running() as stage:
+        for number, error in enumerate(["no", "no", "other", "no"]):
+            stage.provider.speak_failures[f"text {number}"] = [NetworkFailed(error)]
+            stage.say(f"text {number}")
+            await stage.idle()
+        assert stage.outlet.problems == [
+            "TTS error: Network error: no",
+            "TTS error: Network error: other",
+        ]
+        assert stage.outlet.completions == 4
+        stage.clock.advance(1.0)
+        stage.provider.speak_failures["again"] = [NetworkFailed("no")]
+        stage.say("again")
+        await stage.idle()
+    assert len(stage.outlet.problems) == 3
+
+
+@pytest.mark.parametrize("end", ["clear", "close"])
+async def test_an_engine_that_does_not_let_go_is_left_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(speaking, "CLOSING_LIMIT_S", 0.01)
+    stage, steps = Stage(), 0
+
+    async def stubborn(text: str) -> AsyncGenerator[bytes, None]:
+        nonlocal steps
+        try:
+            yield speech_of(text)
+            await asyncio.Event().wait()
+        finally:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                steps += 1
+
+    plain = stage.synthesizer.speak
+    stage.synthesizer.speak = stubborn  # type: ignore[method-assign]
+    async with asyncio.timeout(5), stage.running():
+        stage.say("one")
+        await stage.outlet.wait_for(1)
+        if end == "clear":
+            assert stage.speaking.clear()
+            stage.synthesizer.speak = plain  # type: ignore[method-assign]
+            stage.say("two")
+            await stage.idle()
+            assert b"".join(stage.outlet.frames[1:]) == speech_of("two")
+    assert steps == 1
+
+
+async def test_what_an_engine_does_when_it_is_stopped_is_not_broken_off() -> None:
+    stage, goodbye = Stage(), asyncio.Event()
+
+    async def polite(text: str) -> AsyncGenerator[bytes, None]:
+        try:
+            yield speech_of(text)
+            await asyncio.Event().wait()
+        finally:
+            await settle()
+            goodbye.set()
+
+    stage.synthesizer.speak = polite  # type: ignore[method-assign]
+    async with stage.running():
+        stage.say("one")
+        await stage.outlet.wait_for(1)
+        stage.speaking.clear()
+        await stage.idle()
+        assert goodbye.is_set()
+
+
+async def test_a_watched_voice_that_stalls_is_asked_again_and_nobody_hears_of_it() -> None:
+    stage = Stage(stall_limit_s=1.0)
+    async with stage.running():
+        gate = stage.hold("one")
+        stage.say("one")
+        await settle()
+        stage.clock.advance(1.0)
+        await settle()
+        gate.set()
+        stage.clock.advance(RETRY_WAITS_S[0])
+        await stage.idle()
+    assert stage.synthesizer.spoken == ["one", "one"]
+    assert stage.outlet.problems == []
+    assert b"".join(stage.outlet.frames) == speech_of("one")

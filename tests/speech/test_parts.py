@@ -7,8 +7,8 @@ import pytest
 from sayna.audio.wav import render_header
 from sayna.errors import NetworkFailed
 from sayna.speech.options import SynthesizerOptions
-from sayna.speech.parts import cut_text, in_parts
-from sayna.speech.protocols import AudioFormat, Versioned
+from sayna.speech.parts import InParts, cut_text, in_parts
+from sayna.speech.protocols import AudioFormat, Versioned, Watched
 from tests.fakes.scripted import ScriptedProvider, ScriptedSynthesizer
 
 
@@ -132,3 +132,13 @@ def test_a_voice_in_parts_tells_its_version_and_one_without_a_limit_stays_itself
     assert voice.speech_version == "second"
     plain = ScriptedSynthesizer(ScriptedProvider(), SynthesizerOptions("scripted"))
     assert in_parts(plain) is plain
+
+
+@pytest.mark.parametrize("limit_s", [None, 1.5])
+def test_a_voice_in_parts_is_watched_as_the_one_within(limit_s: float | None) -> None:
+    provider = ScriptedProvider()
+    provider.max_text_chars, provider.stall_limit_s = 9, limit_s
+    voice = in_parts(ScriptedSynthesizer(provider, SynthesizerOptions("scripted")))
+    assert isinstance(voice, InParts)
+    assert isinstance(voice, Watched)
+    assert (voice.stall_limit_s, voice.signs_of_life) == (limit_s, 0)

@@ -92,6 +92,7 @@ class RevivingRecognizer:
         self._pulse: Pulse | None = None
         self._waiting = Cutoff(BURYING_LIMIT_S)  # for the engine's next event
         self._death: ProviderError | None = None  # of an engine that is still being read
+        self._silent_s = 0.0  # before its death, which is pause enough
         self._opened_at = 0.0
         self._attempts = 0  # in this outage
         self._told = False  # of this outage
@@ -253,7 +254,9 @@ class RevivingRecognizer:
     async def _attempt(self) -> Recognizer | ProviderError:
         """Open another engine that goes on where the dead one stopped; or return why not."""
         is_early = self._attempts < len(BACKOFF_S)
-        await self._pause(BACKOFF_S[self._attempts] if is_early else LATER_S)
+        longest_s = BACKOFF_S[self._attempts] if is_early else LATER_S
+        await self._pause(max(BACKOFF_S[0], longest_s - self._silent_s))
+        self._silent_s = 0.0
         if self._closed:
             return ConnectionFailed("the stream was closed")
         self._attempts += 1
@@ -301,9 +304,12 @@ class RevivingRecognizer:
     def _watch(self, engine: Watched, limit_s: float) -> None:
         """Have the first message of each interval looked at; the others just pass."""
         death = ConnectionFailed(f"the engine gave no sign of life for {limit_s:g} s")
-        self._pulse = Pulse(
-            engine, limit_s, self._clock, self._expect, lambda: self._lose_engine(death)
-        )
+
+        def stopped() -> None:
+            self._silent_s = limit_s
+            self._lose_engine(death)
+
+        self._pulse = Pulse(engine, limit_s, self._clock, self._expect, stopped)
         self._expect()
 
     def _expect(self) -> None:

@@ -19,7 +19,7 @@ class Transcript(NamedTuple):
 
 
 class RecognizerFault(NamedTuple):
-    """The engine failed and was replaced; the stream goes on after this event."""
+    """The engine failed and was replaced, or will be once that is possible; the stream goes on."""
 
     text: str
     """`<Kind>: <detail>`, fit for the client."""

@@ -143,9 +143,12 @@ class TextStreaming(Protocol):
 class Watched(Protocol):
     """What a recognizer or a synthesizer may be besides: one whose silence means something.
 
-    A synthesizer is stuck when a chunk is this late; a recognizer, when audio was sent this long
-    ago and `signs_of_life` has not changed since. Either is treated as dead then. Without it, a
-    synthesizer is stuck after the session's `request_timeout`, and a recognizer is never.
+    A synthesizer is stuck when a chunk is this late; a recognizer, when audio, or its end, was sent
+    this long ago and `signs_of_life` has not changed since. It is looked at four times in that
+    time. A stuck recognizer is closed and replaced, a stuck `speak` is cancelled and, before its
+    first audio, called again: whatever connection it waited on must not be used any more. Without
+    it, a synthesizer is stuck after the session's `request_timeout`, and a recognizer is never.
+    A recognizer's limit should be 1 s or less: of what it missed, the last 2 s are heard again.
     """
 
     @property

@@ -223,6 +223,7 @@ def test_a_vendor_shows_life_unless_it_stalls_or_is_gone(model: str, signs: int)
 def test_what_belongs_to_opening_by_its_place_does_not_happen_here(model: str) -> None:
     results, faulty = open_faulty(model)
     faulty.listen(20)
+    faulty.reach_end()
     faulty.tell([FINAL])
     faulty.finish()
     assert waiting(results) == [FINAL]
@@ -231,6 +232,7 @@ def test_what_belongs_to_opening_by_its_place_does_not_happen_here(model: str) -
 
 async def test_a_failure_at_the_end_comes_instead_of_the_last_results() -> None:
     results, faulty = open_faulty("drop@end")
+    faulty.reach_end()
     faulty.tell(TOLD)
     faulty.finish()
     with pytest.raises(ConnectionFailed):
@@ -240,6 +242,9 @@ async def test_a_failure_at_the_end_comes_instead_of_the_last_results() -> None:
 @pytest.mark.parametrize("model", ["stall@end", "half-open@end"])
 def test_a_silence_at_the_end_does_not_end(model: str) -> None:
     results, faulty = open_faulty(model)
+    faulty.listen(20)
+    faulty.reach_end()
     faulty.tell([FINAL])
     faulty.finish()
+    assert waiting(results) == []
     assert not results.ended

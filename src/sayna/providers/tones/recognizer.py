@@ -74,6 +74,7 @@ class TonesRecognizer:
         if self._finishing:
             return
         self._finishing = True
+        self._faulty.reach_end()
         self._hear(self._inbound.finish(), now=True)
         self._tell(self._demodulator.finish())
         self._faulty.tell(self._phrase.end())

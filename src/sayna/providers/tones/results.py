@@ -104,13 +104,16 @@ class FaultyResults:
             else:
                 self._send(result)
 
-    def finish(self) -> None:
-        """Tell what was held, then end: a vendor that only stalls still says goodbye."""
+    def reach_end(self) -> None:
+        """Let those faults happen whose place is there; what is left to tell comes after them."""
         for fault in [each for each in self._ahead if each.place == END]:
             self._ahead.remove(fault)
             self._happen(fault)
-            if fault.kind is Kind.STALL and self._is_silent:
-                return  # no audio follows that would end it
+            # no audio follows that would end a stall
+            self._gone = self._gone or (fault.kind is Kind.STALL and self._is_silent)
+
+    def finish(self) -> None:
+        """Tell what was held, then end: a vendor that only stalls still says goodbye."""
         if not self._gone:
             self._silent_until_ms = 0.0
             self._release()
