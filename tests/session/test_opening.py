@@ -14,7 +14,7 @@ from sayna.errors import (
     UnsupportedProvider,
 )
 from sayna.providers.cached import SpeechMemory
-from sayna.session import opening
+from sayna.session import opening, revival
 from sayna.session.opening import (
     ConfigRefused,
     Media,
@@ -333,3 +333,39 @@ async def test_an_engine_that_fails_to_close_does_not_keep_the_other_from_closin
     monkeypatch.setattr(house.voice, "open_synthesizer", open_broken)
     await _hold(house)
     assert house.is_closed()
+
+
+@asynccontextmanager
+async def hang(steps: int) -> AsyncGenerator[ScriptedRecognizer, None]:
+    """Never open, and close in steps that each hang until they are cancelled."""
+    try:
+        if steps:
+            async with hang(steps - 1) as recognizer:
+                yield recognizer
+        else:
+            await asyncio.Event().wait()
+    finally:
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("side", ["open_recognizer", "open_synthesizer"])
+@pytest.mark.parametrize("reason", ["cancelled", "refused"])
+async def test_an_engine_that_hangs_while_it_opens_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch, side: str, reason: str
+) -> None:
+    for module in (opening, revival):
+        monkeypatch.setattr(module, "CLOSING_LIMIT_S", 0.01)
+    house, before = House(), asyncio.all_tasks()
+    hangs, other = (house.ears, house.voice) if "rec" in side else (house.voice, house.ears)
+    monkeypatch.setattr(hangs, side, lambda _options: hang(3))
+    if reason == "refused":
+        other.open_recognizer_error = other.open_synthesizer_error = NetworkFailed("no")
+    opened = asyncio.ensure_future(_hold(house))
+    await settle()
+    if reason == "cancelled":
+        opened.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait([opened])
+    assert opened.cancelled() or isinstance(opened.exception(), ConfigRefused)
+    assert house.is_closed()
+    assert asyncio.all_tasks() == before

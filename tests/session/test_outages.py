@@ -248,6 +248,7 @@ async def test_no_fault_of_a_recognizer_costs_a_word_or_the_session(
         await stage.listen_to_the_end()
         assert stage.finals == " ".join(SENTENCES)
         assert await stage.say("still here") == "still here"
+    assert stage.witness.seen
     outages = [fault for _, fault in stage.witness.seen if fault.kind in LOUD | SILENT]
     assert len(stage.outlet.problems) <= min(1, len(outages))
     assert all(wait_s <= DEAD_AIR_S for wait_s in stage.dead_air(stage.opened))

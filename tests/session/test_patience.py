@@ -280,6 +280,20 @@ def test_an_engine_that_does_not_answer_has_stopped_after_its_limit_to_the_momen
     assert (heart.answered, heart.stopped) == (0, 1)
 
 
+def test_each_thing_that_is_sent_has_the_whole_limit() -> None:
+    heart = Heart()
+    heart.pulse.sent()
+    heart.clock.advance(0.74)
+    heart.engine.signs_of_life += 1
+    heart.clock.advance(0.01)
+    assert heart.answered == 1
+    heart.pulse.sent()
+    heart.clock.advance(0.999)
+    assert heart.stopped == 0
+    heart.clock.advance(0.001)
+    assert heart.stopped == 1
+
+
 def test_an_answer_in_the_last_moment_counts() -> None:
     heart = Heart()
     heart.pulse.sent()

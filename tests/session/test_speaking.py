@@ -9,7 +9,7 @@ from sayna.session.events import PlaybackComplete
 from sayna.session.making import MAX_AHEAD_BYTES, RETRY_WAITS_S
 from sayna.session.utterance import Utterance
 from tests.fakes.scripted import speech_of
-from tests.fakes.session import EPOCH_MS, settle
+from tests.fakes.session import EPOCH_MS, settle, until
 from tests.session.stage import RATE_HZ, Stage
 
 FRAME_BYTES = 320  # 10 ms
@@ -523,6 +523,7 @@ async def test_an_engine_that_does_not_let_go_is_left_after_a_while(
             stage.say("two")
             await stage.idle()
             assert b"".join(stage.outlet.frames[1:]) == speech_of("two")
+            await until(lambda: steps == 1)
     assert steps == 1
 
 

@@ -205,10 +205,10 @@ class RevivingRecognizer:
                 dropped_ms=None if duration_ms is None else round(duration_ms),
             )
 
-    async def _next(self, heard: AsyncIterator[SpeechEvent]) -> SpeechEvent | ProviderError | None:
+    async def _next(self, heard: AsyncIterator[object]) -> SpeechEvent | ProviderError | None:
         """Return the engine's next event, or what it died of; None: it has finished."""
-        event: SpeechEvent | ProviderError | None = None
-        while event is None and self._death is None:
+        while self._death is None:
+            event: object = None
             async with self._waiting:
                 try:
                     event = await anext(heard)
@@ -218,12 +218,13 @@ class RevivingRecognizer:
                     event = ConnectionFailed("the engine ended the stream")
                 except Exception as error:  # noqa: BLE001 - the session goes on, the log has it
                     event = _death_of(error)
-            if not isinstance(event, SpeechEvent | ProviderError | None):
-                log.error("event_ignored", kind=type(event).__name__)
-                event = None
-        if self._death is not None:
-            event, self._death = self._death, None
-        return event
+            if self._waiting.was_cut:
+                continue
+            if isinstance(event, SpeechEvent | ProviderError):
+                return event
+            log.error("event_ignored", kind=type(event).__name__)
+        death, self._death = self._death, None
+        return death
 
     def _cover(self) -> None:
         """Account for a final: what was sent needs no replay, and the outage is over."""
