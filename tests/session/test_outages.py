@@ -32,6 +32,7 @@ from sayna.settings.vendors import Providers
 from sayna.speech.events import Transcript
 from sayna.speech.options import RecognizerOptions, SynthesizerOptions
 from sayna.speech.protocols import Recognizer
+from sayna.turns.open_turn import TurnEnd
 from tests.fakes.session import HandClock, MemoryOutlet, Shelf, settle, until
 from tests.providers.tones.singing import LISTENING, silence, sing, text_in
 
@@ -176,7 +177,8 @@ class Stage:
 
     @property
     def finals(self) -> str:
-        events = self.outlet.events
+        told = self.outlet.events
+        events = [one.result if isinstance(one, TurnEnd) else one for one in told]
         said = [one.text for one in events if isinstance(one, Transcript) and one.is_final]
         return " ".join(text for text in said if text)
 
@@ -316,6 +318,27 @@ async def test_no_fault_of_a_voice_costs_more_than_the_rest_of_its_utterance(
         assert stage.outlet.completions == 1
         assert await stage.say("still here") == "still here"
     assert all(wait_s <= DEAD_AIR_S for wait_s in stage.dead_air(stage.outlet.times))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("place", ["0w", "1w", "end"])
+async def test_a_text_in_pieces_is_whole_or_told_too(fault: str, place: str) -> None:
+    stage = Stage()
+    async with stage.open():
+        await stage.configure(tts=f"{fault}@{place}*1")
+        for piece in ("one ", "tw", "o thr"):
+            stage.session.speak(piece, allow_interruption=True, flush=False)
+            await stage.step()
+        for _ in range(round(2 * STALL_LIMIT_S / STEP_S)):
+            await stage.step()  # the engine waits for us: nothing is wrong with it
+        stage.session.speak("ee", allow_interruption=True)
+        await stage.say()
+        heard = text_in(np.frombuffer(b"".join(stage.outlet.frames), "<i2").astype(np.int16))
+        whole = place == "0w" and fault != "garbage"
+        assert heard.split() == ["one", "two", "three"][: 3 if whole else PLACES[place]]
+        assert len(stage.outlet.problems) == (not whole)
+        assert stage.outlet.completions == 1
+        assert await stage.say("still here") == "still here"
 
 
 @pytest.mark.parametrize("fault", FAULTS)
