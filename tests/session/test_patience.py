@@ -206,6 +206,16 @@ async def test_text_that_comes_while_nobody_waits_begins_no_wait() -> None:
     assert wait.told == 0
 
 
+async def test_text_that_comes_behind_the_end_begins_no_wait() -> None:
+    wait = Wait(WATCHED)
+    async with wait.patience:
+        wait.patience.wait()
+        wait.patience.hold()
+    wait.patience.go_on()
+    await wait.pass_time(3600.0)
+    assert wait.told == 0
+
+
 async def test_a_server_that_was_busy_is_no_reason_to_give_up_an_engine() -> None:
     wait = Wait(WATCHED)
     await wait.attempt()
