@@ -267,9 +267,8 @@ def send(request: Mapping[str, Any], port: int) -> Answer:
         return read_answer(connection, method=str(request["method"]))
 
 
-def read_answer(connection: socket.socket, *, method: str) -> Answer:
+def read_answer(connection: socket.socket, *, method: str, received: bytes = b"") -> Answer:
     """Read one answer; the end of the connection ends it too."""
-    received = b""
     while b"\r\n\r\n" not in received:
         if not (piece := _receive(connection)):
             return Answer(None)
@@ -281,7 +280,7 @@ def read_answer(connection: socket.socket, *, method: str) -> Answer:
     length = int(next((value for name, value in headers if name == "content-length"), "0"))
     expected = 0 if method == "HEAD" or status == 101 else length
     if status == 100:
-        return read_answer(connection, method=method)
+        return read_answer(connection, method=method, received=body)
     while len(body) < expected and (piece := _receive(connection)):
         body += piece
     return Answer(status, headers, body)

@@ -77,7 +77,7 @@ async def test_what_is_held_for_a_client_that_never_reads_is_bounded_and_then_gi
                 MAX_UNSENT_BYTES
             )
             session = connection._session  # type: ignore[attr-defined]  # it is a Connection
-            making = session._media.speaking._current
+            making = session._media.speaking._making
             await until(lambda: making._waiting_bytes >= MAX_AHEAD_BYTES)
             assert making._waiting_bytes <= MAX_AHEAD_BYTES + CHUNK_BYTES
         await served.wait_alone()

@@ -110,8 +110,8 @@ async def test_what_is_said_and_heard_arrives_word_for_word_without_a_warning(
 
 async def test_texts_that_are_sent_in_pieces_are_said_in_order(server: RunningServer) -> None:
     async with conversation(server, STT, TTS) as talk:
-        await talk.client.speak("one two", flush=False)
-        await talk.client.speak("three", flush=False)
+        await talk.client.speak("one two th", flush=False)
+        await talk.client.speak("ree ", flush=False)
         await talk.client.speak("four five")
         await until_said(talk, "four five")
     assert words(bytes(talk.audio)) == "one two three four five"
@@ -195,10 +195,10 @@ async def test_a_clear_during_protected_speech_forgets_nothing_of_what_waits(
 
 async def test_words_are_pronounced_as_the_config_says(server: RunningServer) -> None:
     rules = [
+        Pronunciation(word="plus", pronunciation="never"),
         Pronunciation(word="C++", pronunciation="see plus plus"),
         Pronunciation(word="AI", pronunciation="A I"),
         Pronunciation(word="fee", pronunciation="$5"),
-        Pronunciation(word="plus", pronunciation="never"),
         Pronunciation(word="", pronunciation="empty"),
     ]
     voice = TTS.model_copy(update={"pronunciations": rules})
