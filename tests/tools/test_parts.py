@@ -20,6 +20,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[parts.DebianPart
     monkeypatch.setattr(parts, "install", calls.append)
     monkeypatch.setattr(parts, "DEBIAN", (PRESENT, ABSENT))
     monkeypatch.setattr(parts, "PARTS", (PRESENT, ABSENT))
+    monkeypatch.setattr(parts, "GO", ())
     monkeypatch.setattr(parts.PythonPart, "present", True)
     monkeypatch.setattr(shutil, "which", {"sh": "/bin/sh", "apt-get": "/usr/bin/apt-get"}.get)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
@@ -112,6 +113,7 @@ def test_what_is_only_measured_with_is_not_built_with_the_others(
 ) -> None:
     builds = Builds(monkeypatch, present=False)
     monkeypatch.setattr(parts, "DEBIAN", ())
+    monkeypatch.setattr(parts, "GO", ())
     assert parts.main([]) == 0
     assert builds.count == 1
     said = capsys.readouterr().out
@@ -133,3 +135,87 @@ def test_each_environment_is_locked_and_says_how_to_get_it() -> None:
     for part in (parts.ENGINES, parts.BENCH):
         assert (root / part.lock).is_file()
         assert f"\n{part.cure.removeprefix('make ')}:" in rules
+
+
+class Builder:
+    """Stands in for `go install`: leaves a program that is called like its folder in the module."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self.asked: list[str] = []
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(subprocess, "run", self._run)
+
+    def _run(self, command: list[str], *, check: bool, env: dict[str, str]) -> None:
+        assert check
+        module, _, version = command[-1].rpartition("@")
+        self.asked.append(command[-1])
+        if module.endswith("broken"):
+            raise subprocess.CalledProcessError(1, "go")
+        (Path(env["GOBIN"]) / module.rpartition("/")[2]).write_text(version)
+
+
+def go_part(program: str, module: str, version: str = "1.2.3") -> parts.GoPart:
+    return parts.GoPart(program, module, version, "proves something", minutes=1)
+
+
+def test_programs_of_one_name_are_built_apart_and_renamed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    builder = Builder(monkeypatch, tmp_path)
+    both = [go_part("one", "example.org/one/server"), go_part("two", "example.org/two/server")]
+    parts.build_programs(both)
+    assert builder.asked == ["example.org/one/server@v1.2.3", "example.org/two/server@v1.2.3"]
+    assert [part.present for part in both] == [True, True]
+    assert sorted(path.name for path in parts.PROGRAMS.iterdir()) == [
+        "one",
+        "one.version",
+        "two",
+        "two.version",
+    ]
+
+
+def test_a_program_is_present_only_in_its_version(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    Builder(monkeypatch, tmp_path)
+    part = go_part("one", "example.org/one")
+    assert not part.present
+    part.install()
+    assert part.present
+    assert not go_part("one", "example.org/one", "1.2.4").present
+    part.path.unlink()
+    assert not part.present
+
+
+def test_a_program_that_cannot_be_built_does_not_keep_the_others_away(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Builder(monkeypatch, tmp_path)
+    broken, sound = go_part("one", "example.org/broken"), go_part("two", "example.org/two")
+    parts.build_programs([broken, sound])
+    assert (broken.present, sound.present) == (False, True)
+    said = capsys.readouterr()
+    assert "[2/2] Building two 1.2.3" in said.out
+    assert "Could not build one" in said.err
+
+
+def test_without_go_the_cure_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(parts.PythonPart, "present", True)
+    assert parts.get() == 0
+    said = capsys.readouterr().out
+    assert "missing: livekit-server (holds rooms, for real)" in said
+    assert "https://go.dev/dl" in said
+
+
+def test_with_go_what_is_missing_is_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    builder = Builder(monkeypatch, tmp_path)
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "apt-get" else f"/bin/{name}")
+    monkeypatch.setattr(parts.PythonPart, "present", True)
+    assert parts.get() == 0
+    assert parts.get() == 0
+    assert builder.asked == [f"{part.module}@v{part.version}" for part in parts.GO]
+    assert all(part.present and part.cure == "make parts" for part in parts.GO)
