@@ -10,6 +10,14 @@
     │   ├── RoomsNotConfigured
     │   └── StorageNotConfigured
     ├── FeatureMissing             a later version will do it
+    ├── RoomError                  a room, or the LiveKit that holds it
+    │   ├── RoomNotFound
+    │   ├── RoomTaken
+    │   ├── RoomMetadataUnusable
+    │   ├── ParticipantNotFound
+    │   ├── RemovalFailed
+    │   ├── TokenFailed
+    │   └── LiveKitFailed
     └── ProviderError              a speech engine or vendor failed
         ├── ConnectionFailed
         ├── ProviderAuthFailed
@@ -95,6 +103,84 @@ class StorageNotConfigured(NotConfigured):
     """The server has no place to keep or find what was asked for."""
 
     code = "STORAGE_NOT_CONFIGURED"
+
+
+class RoomError(SaynaError):
+    """Something about a room cannot be done."""
+
+    code = "ROOM_ERROR"
+
+
+class RoomNotFound(RoomError):
+    """No such room, or another tenant's: the caller cannot tell which."""
+
+    code = "ROOM_NOT_FOUND"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Room '{name}' not found")
+
+
+class RoomTaken(RoomError):
+    """The room that a tenant wants to use belongs to another one."""
+
+    code = "ROOM_TAKEN"
+
+    def __init__(self) -> None:
+        super().__init__("Access denied: room belongs to a different tenant")
+
+
+class RoomMetadataUnusable(RoomError):
+    """Somebody else's metadata leaves no place for an owner."""
+
+    code = "ROOM_METADATA_UNUSABLE"
+
+    def __init__(self) -> None:
+        super().__init__("Failed to prepare room: its metadata is not a JSON object")
+
+
+class ParticipantNotFound(RoomError):
+    """Nobody of that identity is in that room, or no such track, or the room is not the caller's.
+
+    Args:
+        identity: who was asked for.
+        room: where.
+        track_sid: which published track, where one was asked for.
+    """
+
+    code = "PARTICIPANT_NOT_FOUND"
+
+    def __init__(self, identity: str, room: str, track_sid: str | None = None) -> None:
+        track = "" if track_sid is None else f"Track '{track_sid}' or "
+        super().__init__(f"{track}Participant '{identity}' not found in room '{room}'")
+
+
+class RemovalFailed(RoomError):
+    """LiveKit does not remove a participant or mute a track."""
+
+    code = "REMOVAL_FAILED"
+
+
+class TokenFailed(RoomError):
+    """A token cannot be signed."""
+
+    code = "TOKEN_FAILED"
+
+
+class LiveKitFailed(RoomError):
+    """LiveKit refuses, or does not answer.
+
+    Args:
+        doing: what was to be done, as an infinitive.
+        reason: LiveKit's code (`not_found`, `unavailable`, ...); one of these, too, when
+            it did not come so far as to answer.
+        detail: the reason in words for a client; no address, no key.
+    """
+
+    code = "LIVEKIT_FAILED"
+
+    def __init__(self, doing: str, reason: str, detail: str) -> None:
+        super().__init__(f"LiveKit failed to {doing}: {reason}: {detail}")
+        self.reason = reason
 
 
 class ProviderError(SaynaError):

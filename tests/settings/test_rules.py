@@ -186,3 +186,17 @@ def test_paths_that_lead_nowhere_do_not_exist(tmp_path: Path) -> None:
     assert exists(tmp_path)
     assert not exists(tmp_path / "gone")
     assert not readable(tmp_path)
+
+
+@pytest.mark.parametrize("url", ["::::", "localhost:7880", "ftp://a", "ws://", "ws://a:b"])
+def test_livekit_must_have_an_address_where_it_is_used(tmp_path: Path, url: str) -> None:
+    keys = {"api_key": "k", "api_secret": "s"}
+    assert problems(tmp_path, livekit={"url": url}) == []
+    (told,) = problems(tmp_path, livekit={"url": url, **keys})
+    assert told == ("livekit.url (LIVEKIT_URL): is not a complete ws, wss, http or https URL")
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss", "http", "https"])
+def test_livekit_may_be_addressed_in_four_schemes(tmp_path: Path, scheme: str) -> None:
+    livekit = {"url": f"{scheme}://a:7880/x", "api_key": "k", "api_secret": "s"}
+    assert problems(tmp_path, livekit=livekit) == []

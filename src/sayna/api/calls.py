@@ -30,7 +30,7 @@ class OutboundAddressMissing(NotConfigured):
 class BlankIdentity(InvalidRequest):
     """A participant without an identity cannot be found."""
 
-    code = "PARTICIPANT_NOT_FOUND"
+    code = "BLANK_IDENTITY"
 
 
 class TrunkOverride(Body):

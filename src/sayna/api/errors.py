@@ -20,7 +20,11 @@ from sayna.errors import (
     InvalidRequest,
     MissingProviderAuth,
     NotConfigured,
+    ParticipantNotFound,
     ProviderError,
+    RoomError,
+    RoomNotFound,
+    RoomTaken,
     SaynaError,
     SettingsInvalid,
     StorageNotConfigured,
@@ -34,6 +38,10 @@ CODED_PATHS = frozenset(
     {"/livekit/participant", "/livekit/participant/mute", "/sip/call", "/sip/transfer"}
 )
 """Routes whose clients branch on `code`."""
+
+
+CLIENT_CODES: Mapping[str, str] = {"BLANK_IDENTITY": "PARTICIPANT_NOT_FOUND"}
+"""What clients are told instead: the original has one code for two things."""
 
 
 class RequestRejected(SaynaError):
@@ -55,6 +63,10 @@ STATUS: Mapping[type[SaynaError], int] = {
     NotConfigured: 500,
     StorageNotConfigured: 503,
     FeatureMissing: 503,
+    ParticipantNotFound: 404,
+    RoomNotFound: 404,
+    RoomTaken: 403,
+    RoomError: 500,
     ProviderError: 500,
     SettingsInvalid: 500,
     SynthesisFailed: 500,
@@ -90,5 +102,6 @@ def render_error(error: SaynaError, path: str) -> JsonAnswer:
     if isinstance(error, RequestRejected):
         return JsonAnswer({"error": str(error)}, status, error.headers)
     if path in CODED_PATHS:
-        return JsonAnswer({"error": str(error), "code": error.code}, status)
+        code = CLIENT_CODES.get(error.code, error.code)
+        return JsonAnswer({"error": str(error), "code": code}, status)
     return JsonAnswer({"error": str(error)}, status)

@@ -9,7 +9,7 @@ from sayna.settings.leaves import leaf_at
 from sayna.settings.problems import Problem
 from sayna.settings.recording import GcsBucket, Recording
 from sayna.settings.telephony import Sip
-from sayna.settings.tree import Settings
+from sayna.settings.tree import LiveKit, Settings
 from sayna.settings.values import has_scheme
 
 MIN_HOOK_SECRET_BYTES = 16
@@ -21,6 +21,7 @@ def find_problems(settings: Settings, folder: Path) -> Iterator[Problem]:
     yield from secret_problems(settings.auth)
     yield from storage_problems(settings.recording, folder)
     yield from cache_problems(settings, folder)
+    yield from livekit_problems(settings.livekit)
     if settings.sip is not None:
         yield from sip_problems(settings.sip)
         yield from hook_problems(settings.sip, auth_required=settings.auth.required)
@@ -104,6 +105,12 @@ def cache_problems(settings: Settings, folder: Path) -> Iterator[Problem]:
     if not nearest.is_dir():
         shown = path if nearest == wanted else nearest
         yield problem("cache.path", f"{shown} is not a folder")
+
+
+def livekit_problems(livekit: LiveKit) -> Iterator[Problem]:
+    """Check that LiveKit can be asked, where it is to be used."""
+    if livekit.configured and not has_scheme(livekit.url, "ws", "wss", "http", "https"):
+        yield problem("livekit.url", "is not a complete ws, wss, http or https URL")
 
 
 def sip_problems(sip: Sip) -> Iterator[Problem]:
