@@ -22,6 +22,7 @@ from sayna.auth.opening import check_signing_key, open_authenticator
 from sayna.errors import SaynaError
 from sayna.providers.catalogue import Catalogue
 from sayna.providers.registry import open_registry
+from sayna.rooms.opening import open_rooms
 from sayna.settings.tree import Settings
 from sayna.storage.cache_folder import make_cache_folder
 from sayna.storage.hooks_file import Hook, HooksFile
@@ -92,6 +93,7 @@ async def open_services(settings: Settings, drain: Drain) -> AsyncGenerator[Serv
         open_registry(settings) as registry,
         open_authenticator(settings.auth) as authenticator,
         open_speech_cache(settings.cache) as speech,
+        open_rooms(settings.livekit) as rooms,
     ):
         yield Services(
             settings=settings,
@@ -100,6 +102,7 @@ async def open_services(settings: Settings, drain: Drain) -> AsyncGenerator[Serv
             catalogue=Catalogue(registry, settings),
             hooks=hooks,
             speech=speech,
+            rooms=rooms,
             drain=drain,
         )
 

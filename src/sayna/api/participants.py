@@ -7,11 +7,12 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from sayna.api.answers import JSON_BODY, CodedProblem, answers
+from sayna.api.errors import JsonAnswer
 from sayna.api.parsing import Body
-from sayna.api.rooms import NOT_YET, require_livekit, require_text
+from sayna.api.rooms import require_rooms, require_text
 from sayna.api.routing import JsonRoute
-from sayna.api.services import Services, current_services
-from sayna.errors import FeatureMissing
+from sayna.api.services import Services, current_identity, current_services
+from sayna.auth.identity import Identity
 
 router = APIRouter(route_class=JsonRoute, tags=["livekit"])
 
@@ -22,7 +23,6 @@ PROBLEMS = {
         s400="A field is blank (`INVALID_REQUEST`)",
         s404="No such room or participant, or not the caller's (`PARTICIPANT_NOT_FOUND`)",
         s500="`LIVEKIT_NOT_CONFIGURED` or `REMOVAL_FAILED`",
-        s503="LiveKit is configured, but rooms are not part of this version (`FEATURE_MISSING`)",
     ),
 }
 
@@ -67,13 +67,16 @@ class MuteAnswer(BaseModel):
     responses=PROBLEMS,
 )
 async def remove_participant(
-    body: RemovalRequest, services: Annotated[Services, Depends(current_services)]
+    body: RemovalRequest,
+    services: Annotated[Services, Depends(current_services)],
+    caller: Annotated[Identity, Depends(current_identity)],
 ) -> Response:
     """Disconnect a participant; its token stays valid."""
     require_text(body.room_name, "Room name cannot be empty")
     require_text(body.participant_identity, "Participant identity cannot be empty")
-    require_livekit(services.settings.livekit)
-    raise FeatureMissing(NOT_YET)
+    people = require_rooms(services).participants
+    await people.remove(body.room_name, body.participant_identity, caller)
+    return JsonAnswer(RemovalAnswer(status="removed", **body.model_dump()).model_dump())
 
 
 @router.post(
@@ -83,11 +86,22 @@ async def remove_participant(
     responses=PROBLEMS,
 )
 async def mute_track(
-    body: MuteRequest, services: Annotated[Services, Depends(current_services)]
+    body: MuteRequest,
+    services: Annotated[Services, Depends(current_services)],
+    caller: Annotated[Identity, Depends(current_identity)],
 ) -> Response:
-    """Mute or unmute one published track."""
+    """Mute or unmute one published track; LiveKit unmutes only where its settings allow it."""
     require_text(body.room_name, "Room name cannot be empty")
     require_text(body.participant_identity, "Participant identity cannot be empty")
     require_text(body.track_sid, "Track SID cannot be empty")
-    require_livekit(services.settings.livekit)
-    raise FeatureMissing(NOT_YET)
+    people = require_rooms(services).participants
+    muted = await people.mute(
+        body.room_name, body.participant_identity, body.track_sid, caller, muted=body.muted
+    )
+    answer = MuteAnswer(
+        room_name=body.room_name,
+        participant_identity=body.participant_identity,
+        track_sid=body.track_sid,
+        muted=muted,
+    )
+    return JsonAnswer(answer.model_dump())

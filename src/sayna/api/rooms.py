@@ -1,5 +1,7 @@
 """Rooms: tokens to join them, and what is in them."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -7,19 +9,18 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from sayna.api.answers import JSON_BODY, answers
+from sayna.api.errors import JsonAnswer
 from sayna.api.parsing import Body
 from sayna.api.routing import JsonRoute
-from sayna.api.services import Services, current_services
-from sayna.errors import FeatureMissing, InvalidRequest, RoomsNotConfigured
-from sayna.settings.tree import LiveKit
+from sayna.api.services import Services, current_identity, current_services
+from sayna.auth.identity import Identity
+from sayna.errors import InvalidRequest, RoomsNotConfigured
+from sayna.rooms.opening import Rooms
+from sayna.rooms.protocols import Participant, Room
 
 router = APIRouter(route_class=JsonRoute, tags=["livekit"])
 
-NOT_YET = "rooms are not part of this version of Sayna"
-NEEDS_ROOMS = answers(
-    s500="LiveKit is not configured",
-    s503="LiveKit is configured, but rooms are not part of this version",
-)
+NEEDS_ROOMS = answers(s500="LiveKit is not configured, or fails")
 
 
 class TokenRequest(Body):
@@ -80,14 +81,15 @@ class RoomDetails(BaseModel):
     participants: list[ParticipantEntry]
 
 
-def require_livekit(livekit: LiveKit) -> None:
-    """Go on only when rooms could be used at all.
+def require_rooms(services: Services) -> Rooms:
+    """Return the rooms.
 
     Raises:
-        RoomsNotConfigured: key or secret are missing.
+        RoomsNotConfigured: key or secret of LiveKit are missing.
     """
-    if not livekit.configured:
+    if services.rooms is None:
         raise RoomsNotConfigured
+    return services.rooms
 
 
 def require_text(value: str, text: str, error: type[InvalidRequest] = InvalidRequest) -> None:
@@ -107,23 +109,42 @@ def require_text(value: str, text: str, error: type[InvalidRequest] = InvalidReq
     responses={**JSON_BODY, **NEEDS_ROOMS, **answers(s403="The room belongs to another tenant")},
 )
 async def make_token(
-    body: TokenRequest, services: Annotated[Services, Depends(current_services)]
+    body: TokenRequest,
+    services: Annotated[Services, Depends(current_services)],
+    caller: Annotated[Identity, Depends(current_identity)],
 ) -> Response:
-    """Sign a token with which one participant joins one room."""
-    require_livekit(services.settings.livekit)
+    """Sign a token with which one participant joins one room, within six hours.
+
+    A caller with a tenant gets the room made if need be, and owns it from then on. Without a
+    tenant LiveKit is not asked.
+    """
+    rooms = require_rooms(services)
     require_text(body.room_name, "room_name cannot be empty")
     require_text(body.participant_name, "participant_name cannot be empty")
     require_text(body.participant_identity, "participant_identity cannot be empty")
-    raise FeatureMissing(NOT_YET)
+    if caller.tenant is not None:
+        await rooms.ownership.claim(body.room_name, caller.tenant)
+    answer = TokenAnswer(
+        token=rooms.tokens.for_participant(
+            body.room_name, body.participant_identity, body.participant_name
+        ),
+        room_name=body.room_name,
+        participant_identity=body.participant_identity,
+        livekit_url=services.settings.livekit.public_url,
+    )
+    return JsonAnswer(answer.model_dump())
 
 
 @router.get(
     "/livekit/rooms", summary="List the rooms", response_model=RoomList, responses=NEEDS_ROOMS
 )
-async def list_rooms(services: Annotated[Services, Depends(current_services)]) -> Response:
+async def list_rooms(
+    services: Annotated[Services, Depends(current_services)],
+    caller: Annotated[Identity, Depends(current_identity)],
+) -> Response:
     """Return the caller's rooms; a caller without a tenant sees all of them."""
-    require_livekit(services.settings.livekit)
-    raise FeatureMissing(NOT_YET)
+    visible = await require_rooms(services).ownership.visible(caller)
+    return JsonAnswer(RoomList(rooms=[summarize(room) for room in visible]).model_dump())
 
 
 @router.get(
@@ -136,9 +157,26 @@ async def list_rooms(services: Annotated[Services, Depends(current_services)]) -
     },
 )
 async def show_room(
-    room_name: str, services: Annotated[Services, Depends(current_services)]
+    room_name: str,
+    services: Annotated[Services, Depends(current_services)],
+    caller: Annotated[Identity, Depends(current_identity)],
 ) -> Response:
     """Return one room with its participants."""
     require_text(room_name, "Room name cannot be empty")
-    require_livekit(services.settings.livekit)
-    raise FeatureMissing(NOT_YET)
+    people = require_rooms(services).participants
+    room, present = await people.look_into(room_name, caller)
+    return JsonAnswer(describe(room, present).model_dump())
+
+
+def summarize(room: Room) -> RoomSummary:
+    """Tell of a room what the list tells."""
+    return RoomSummary(
+        name=room.name, num_participants=room.num_participants, creation_time=room.creation_time
+    )
+
+
+def describe(room: Room, present: Sequence[Participant]) -> RoomDetails:
+    """Tell everything about a room."""
+    return RoomDetails.model_validate(
+        {**asdict(room), "participants": [asdict(participant) for participant in present]}
+    )

@@ -12,6 +12,7 @@ from sayna.auth.identity import ANONYMOUS, Identity
 from sayna.providers.cached import SpeechMemory
 from sayna.providers.catalogue import Catalogue
 from sayna.providers.registry import Registry
+from sayna.rooms.opening import Rooms
 from sayna.settings.tree import Settings
 from sayna.storage.hooks_file import HooksFile
 from sayna.storage.speech_cache import SpeechCache
@@ -40,6 +41,8 @@ class Services:
     catalogue: Catalogue
     hooks: HooksFile
     speech: SpeechCache
+    rooms: Rooms | None
+    """None: LiveKit is not configured."""
     drain: Drain = field(default_factory=Drain)
 
     def memory_of(self, caller: Identity) -> SpeechMemory:
@@ -60,3 +63,8 @@ def identity_of(scope: Mapping[str, Any]) -> Identity:
 async def current_services(connection: HTTPConnection) -> Services:
     """Depend on the services from within a route; a coroutine, or it would be sent to a thread."""
     return services_of(connection.scope)
+
+
+async def current_identity(connection: HTTPConnection) -> Identity:
+    """Depend on the caller from within a route."""
+    return identity_of(connection.scope)
