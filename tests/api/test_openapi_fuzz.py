@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from sayna.api.openapi import document
 from tests.contract.runner import ServerProcess, start_server
+from tests.fakes.livekit import KEY, SECRET, FakeLiveKit, serving
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +17,12 @@ SCHEMA = schemathesis.openapi.from_dict(document())
 ENVIRONMENTS: Mapping[str, Mapping[str, str]] = {
     "open": {},
     "protected": {"AUTH_REQUIRED": "true", "AUTH_API_SECRET": "sek"},
-    "stocked": {"CACHE_PATH": "<tmp>/cache", "LIVEKIT_API_KEY": "k", "LIVEKIT_API_SECRET": "s"},
+    "stocked": {
+        "CACHE_PATH": "<tmp>/cache",
+        "LIVEKIT_URL": "ws://127.0.0.1:<livekit>",
+        "LIVEKIT_API_KEY": KEY,
+        "LIVEKIT_API_SECRET": SECRET,
+    },
 }
 CREDENTIALS: Sequence[Mapping[str, str]] = ({}, {"Authorization": "Bearer sek"})
 EXAMPLES = 10
@@ -36,12 +42,13 @@ def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("fuzz")
-    running = start_server({"env": ENVIRONMENTS[request.param]}, folder, {})
-    try:
-        yield running
-        assert running.process.poll() is None, "the server must live through all of it"
-    finally:
-        running.stop()
+    with serving(FakeLiveKit()) as port:
+        running = start_server({"env": ENVIRONMENTS[request.param]}, folder, {"livekit": port})
+        try:
+            yield running
+            assert running.process.poll() is None, "the server must live through all of it"
+        finally:
+            running.stop()
 
 
 @SCHEMA.parametrize()

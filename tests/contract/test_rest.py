@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import jwt
 import pytest
 
 from tests.contract.runner import (
+    Answer,
     Row,
     Servers,
     compare,
@@ -18,11 +20,17 @@ from tests.contract.runner import (
     send,
     start_server,
 )
+from tests.fakes.livekit import KEY, SECRET, FakeLiveKit, serving
 
 ALLOWED = {"SIP_ALLOWED_ADDRESSES": "192.0.2.0/24"}
 """The original starts with half a SIP section; we ask for the rest of it."""
+LONGER = {"LIVEKIT_API_SECRET": SECRET}
+"""As long as its algorithm asks for, which the recorded one is not."""
+WITH_ROOMS = ("tenants", "no-tenants", "ws-scheme")
 RECORDING = load_recording(
-    "rest", completed=dict.fromkeys(("sip-no-livekit", "sip-prefix-only", "wh-sip-no-lk"), ALLOWED)
+    "rest",
+    completed=dict.fromkeys(("sip-no-livekit", "sip-prefix-only", "wh-sip-no-lk"), ALLOWED)
+    | dict.fromkeys((*WITH_ROOMS, "livekit-down"), LONGER),
 )
 EXCEPTIONS = {
     "path./openapi.json": "the document is served, which the original does not do",
@@ -33,25 +41,91 @@ EXCEPTIONS = {
 REFUSED_HOSTS = {"h2.example", "h3.example", "h4.example", "h5.example", ""}
 """Hooks that the original stores and we refuse: not compared afterwards."""
 
+SIX_HOURS_S = 21_600
+GRANTS = {
+    "roomJoin": True,
+    "canPublish": True,
+    "canSubscribe": True,
+    "canPublishData": True,
+    "canUpdateOwnMetadata": True,
+}
+"""Fewer than the original gives; a grant that is left out is not given."""
+
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with open_servers(RECORDING, tmp_path_factory.mktemp("rest")) as running:
+def livekit() -> FakeLiveKit:
+    return FakeLiveKit()
+
+
+@pytest.fixture(scope="module")
+def servers(livekit: FakeLiveKit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with (
+        serving(livekit) as port,
+        open_servers(RECORDING, tmp_path_factory.mktemp("rest"), {"livekit": port}) as running,
+    ):
         yield running
 
 
 @pytest.mark.parametrize(
     "row", [r for r in RECORDING.rows if r["id"] not in EXCEPTIONS], ids=lambda row: row["id"]
 )
-def test_a_recorded_request_is_answered_as_it_should_be(row: Row, servers: Servers) -> None:
+def test_a_recorded_request_is_answered_as_it_should_be(
+    row: Row, servers: Servers, livekit: FakeLiveKit
+) -> None:
     server = servers.get(row["env"])
     prepare_file(row, server.folder)
+    lay_out(row, livekit)
     answer = send(row["request"], server.port)
-    compare(without_refused_hooks(row), answer)
+    compare(without_token(without_refused_hooks(row)), answer)
+    compare_token(row, answer)
+    compare_rooms(row, livekit)
     if "file_after" in row and answer.status == 200:
         compare_file(row["file_after"], server.folder / "cache/sip_hooks.json")
+
+
+def lay_out(row: Row, livekit: FakeLiveKit) -> None:
+    """Give LiveKit the rooms and the troubles of a row."""
+    livekit.lay_out(row.get("livekit_before"), row.get("livekit_fails"))
+    recorded = row["answer"].get("json") or {}
+    if recorded.get("active_recording"):  # the rows tell of it in their answers alone
+        livekit.rooms[recorded["name"]].active_recording = True
+
+
+def without_token(row: Row) -> Row:
+    """Take the token out of what must be equal: it is another one each time."""
+    recorded = row["answer"].get("json") or {}
+    rest = {key: value for key, value in recorded.items() if key != "token"}
+    return {**row, "answer": {**row["answer"], "json": rest}} if rest else row
+
+
+def compare_token(row: Row, answer: Answer) -> None:
+    """Hold a token, and what comes with it, against the claims that participants get here."""
+    recorded = row["answer"].get("json") or {}
+    if "token" not in recorded:
+        return
+    token = answer.json["token"]
+    assert answer.json == recorded | {"token": token}
+    assert jwt.get_unverified_header(token) == {"typ": "JWT", "alg": "HS256"}
+    claims = jwt.decode(token, SECRET, ["HS256"], issuer=KEY)
+    assert claims["exp"] - claims["nbf"] in (SIX_HOURS_S, SIX_HOURS_S + 1)  # two looks at a clock
+    asked = json.loads(row["request"]["body"])
+    assert claims["sub"] == asked["participant_identity"]
+    assert claims["name"] == asked["participant_name"]
+    assert claims["video"] == GRANTS | {"room": asked["room_name"]}
+    assert not claims.get("sip")
+
+
+def compare_rooms(row: Row, livekit: FakeLiveKit) -> None:
+    """Hold what LiveKit was asked, and what is written on its rooms now, against the recording."""
+    if "rooms_after" in row:
+        written = {name: room.metadata for name, room in livekit.rooms.items()}
+        assert written == row["rooms_after"]
+    if row["ours"] != "differs" and "livekit_requests" in row:
+        recorded = [(one["method"], one["message"]) for one in row["livekit_requests"]]
+        assert all((asked.method, asked.fields) in recorded for asked in livekit.asked)
+        assert bool(livekit.asked) is bool(recorded)
 
 
 def compare_file(recorded: str, path: Path) -> None:
