@@ -18,7 +18,7 @@ from pathlib import Path
 
 PARTS_FOLDER = Path(".parts")
 PROGRAMS = PARTS_FOLDER / "bin"
-NEED_GO = "https://go.dev/dl has Go; with 1.26 or newer in the PATH, `make parts`"
+NEED_GO = "put Go 1.26 or newer into the PATH, then `make parts`"
 PIP = ("-m", "pip", "install", "-q", "--disable-pip-version-check")
 
 
@@ -137,10 +137,7 @@ ENGINES = PythonPart(
 BENCH = PythonPart(
     "bench", Path("requirements/bench.txt"), "Pipecat, measured beside Sayna", "make parts-bench"
 )
-DEBIAN = (
-    DebianPart("chromium", "chromium", "opens /docs as a real browser does"),
-    DebianPart("redis-server", "redis-server", "carries LiveKit's messages between servers"),
-)
+DEBIAN = (DebianPart("chromium", "chromium", "opens /docs as a real browser does"),)
 GO = (
     GoPart(
         "livekit-server",
@@ -148,23 +145,6 @@ GO = (
         "1.13.5",  # the newest that `go install` takes: later ones replace modules
         "holds rooms, for real",
         minutes=5,
-    ),
-    GoPart(
-        "toxiproxy-server",
-        "github.com/Shopify/toxiproxy/v2/cmd/server",
-        "2.5.0",
-        "cuts and slows connections",
-        minutes=1,
-    ),
-    GoPart(
-        "versitygw", "github.com/versity/versitygw/cmd/versitygw", "1.8.0", "speaks S3", minutes=3
-    ),
-    GoPart(
-        "fake-gcs-server",
-        "github.com/fsouza/fake-gcs-server",
-        "1.56.1",
-        "speaks Google Cloud Storage",
-        minutes=2,
     ),
 )
 PARTS = (*DEBIAN, ENGINES, *GO)

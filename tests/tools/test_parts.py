@@ -208,7 +208,7 @@ def test_without_go_the_cure_names_it(
     assert parts.get() == 0
     said = capsys.readouterr().out
     assert "missing: livekit-server (holds rooms, for real)" in said
-    assert "https://go.dev/dl" in said
+    assert "put Go 1.26 or newer into the PATH" in said
 
 
 def test_with_go_what_is_missing_is_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
