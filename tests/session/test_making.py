@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from sayna.errors import NetworkFailed, ProviderTimeout
-from sayna.session.making import MAX_AHEAD_BYTES, RETRY_WAITS_S, Making
+from sayna.session.making import MAX_AHEAD_BYTES, MAX_RETRY_AFTER_S, RETRY_WAITS_S, Making
 from sayna.session.patience import WaitLimits
 from sayna.session.utterance import Utterance
 from tests.fakes.session import HandClock, settle
@@ -113,6 +113,41 @@ async def test_the_third_fault_is_told() -> None:
         with pytest.raises(NetworkFailed, match="a moment"):
             await making.next_piece()
     assert engine.asked == 3
+
+
+@pytest.mark.parametrize("wanted_s", [2.0, MAX_RETRY_AFTER_S])
+async def test_a_vendor_that_asks_for_a_pause_gets_it(wanted_s: float) -> None:
+    busy = NetworkFailed("too many", retryable=True, retry_after_s=wanted_s)
+    engine, clock = Engine([busy], [b"a"]), HandClock()
+    async with being_made(engine, clock) as making:
+        await settle()
+        clock.advance(wanted_s - 0.01)
+        await settle()
+        assert engine.asked == 1
+        clock.advance(0.02)
+        assert await rest_of(making) == b"a"
+
+
+@pytest.mark.parametrize("wanted_s", [0.0, 0.01])
+async def test_a_shorter_pause_than_ours_is_not_taken(wanted_s: float) -> None:
+    busy = NetworkFailed("too many", retryable=True, retry_after_s=wanted_s)
+    engine, clock = Engine([busy], [b"a"]), HandClock()
+    async with being_made(engine, clock) as making:
+        await settle()
+        clock.advance(RETRY_WAITS_S[0] - 0.01)
+        await settle()
+        assert engine.asked == 1
+        clock.advance(0.02)
+        assert await rest_of(making) == b"a"
+
+
+async def test_a_long_pause_is_not_waited_for_and_its_fault_told_at_once() -> None:
+    busy = NetworkFailed("quota", retryable=True, retry_after_s=MAX_RETRY_AFTER_S + 1)
+    engine = Engine([busy], [b"a"])
+    async with being_made(engine, HandClock()) as making:
+        with pytest.raises(NetworkFailed, match="quota"):
+            await making.next_piece()
+    assert engine.asked == 1
 
 
 @pytest.mark.parametrize("attempt", [[LASTING], [b"a", PASSING], [ValueError("odd")]])

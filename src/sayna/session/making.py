@@ -21,6 +21,9 @@ MAX_AHEAD_BYTES = 256 * 1024
 RETRY_WAITS_S = (0.1, 0.5)
 """Seconds before each further attempt at a part of which nothing was heard yet."""
 
+MAX_RETRY_AFTER_S = 5.0
+"""Pause that a vendor may ask for; nobody waits longer in silence, the fault is told instead."""
+
 CLOSING_LIMIT_S = 1.0
 """Seconds that the engine may take to stop with an utterance; then it is cancelled once more."""
 
@@ -91,11 +94,12 @@ class Making:
             except ProviderError as error:
                 if wait_s is None or self.begun or not error.retryable:
                     raise
-                if self._patience.is_exhausted:
+                wanted_s = error.retry_after_s or 0.0
+                if self._patience.is_exhausted or wanted_s > MAX_RETRY_AFTER_S:
                     raise
             else:
                 return
-            await pause(self._clock, wait_s)
+            await pause(self._clock, max(wait_s, wanted_s))
 
     async def _try(self) -> None:
         patience = self._patience
