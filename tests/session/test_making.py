@@ -91,7 +91,7 @@ async def test_an_error_comes_behind_the_audio_before_it() -> None:
             await making.next_piece()
 
 
-async def test_a_passing_fault_is_tried_again_after_a_tenth_and_a_half_second() -> None:
+async def test_a_passing_fault_is_tried_again_after_a_tenth_and_two_tenths_of_a_second() -> None:
     engine, clock = Engine([PASSING], [b"", PASSING], [b"a"]), HandClock()
     async with being_made(engine, clock) as making:
         for attempt, wait_s in enumerate(RETRY_WAITS_S, 1):

@@ -18,8 +18,9 @@ from sayna.session.utterance import Utterance
 MAX_AHEAD_BYTES = 256 * 1024
 """Of audio that waits for its turn; once there is as much, the engine is asked for no more."""
 
-RETRY_WAITS_S = (0.1, 0.5)
-"""Seconds before each further attempt at a part of which nothing was heard yet."""
+RETRY_WAITS_S = (0.1, 0.2)
+"""Seconds before each further attempt at a part of which nothing was heard yet; clients that wait
+0.4 s for a failed text to be told before they send the next one get an answer to each."""
 
 MAX_RETRY_AFTER_S = 5.0
 """Pause that a vendor may ask for; nobody waits longer in silence, the fault is told instead."""
