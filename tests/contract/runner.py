@@ -35,6 +35,8 @@ UPGRADE = (
     ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
     ("sec-websocket-version", "13"),
 )
+OUR_NAMES = {"DEEPGRAM_STT_BASE": "DEEPGRAM_WS_URL", "DEEPGRAM_TTS_BASE": "DEEPGRAM_BASE_URL"}
+"""Variables that the recorded server knew by another name."""
 VALID_BODY = '{"room_name": "demo", "participant_name": "Ann", "participant_identity": "u-1"}'
 
 Row = Mapping[str, Any]
@@ -110,7 +112,9 @@ class ServerProcess:
 def start_server(
     environment: Mapping[str, Any], folder: Path, ports: Mapping[str, int]
 ) -> ServerProcess:
-    """Start a server the way a recorded environment says; `ports` fills in `<auth>` and the like.
+    """Start a server the way a recorded environment says.
+
+    `ports` fills in `<auth>`, `<deepgram>` and the like.
 
     Raises:
         StartRefused: it ended before it listened.
@@ -120,7 +124,10 @@ def start_server(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     fill = {"<tmp>": str(folder), **{f"<{name}>": str(port) for name, port in ports.items()}}
-    variables = {key: _fill(text, fill) for key, text in environment.get("env", {}).items()}
+    variables = {
+        OUR_NAMES.get(key, key): _fill(text, fill)
+        for key, text in environment.get("env", {}).items()
+    }
     command = [sys.executable, "-m", "sayna", "serve", "--host", "127.0.0.1", "--port", "0"]
     if "yaml" in environment:
         (folder / "settings.yaml").write_text(_fill(environment["yaml"], fill), encoding="utf-8")

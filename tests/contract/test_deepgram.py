@@ -5,215 +5,51 @@ Groups about time have a test of their own: here, what is sent and in which orde
 
 import asyncio
 import json
+import math
 import re
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.client import connect
 
-from tests.contract.runner import RECORDED, Row, ServerProcess, load_recording, start_server
+from tests.contract.runner import Row, start_server
 from tests.contract.test_ws import matches
-from tests.fakes.recorded_deepgram import RecordedDeepgram, Stream, open_recorded_deepgram
+from tests.contract.vendor_session import (
+    RECORDING,
+    Client,
+    Played,
+    Stage,
+    config_of,
+    letters,
+    named,
+    open_stage,
+    play,
+    recorded_bytes,
+    recorded_texts,
+    refusal_of,
+    row_of,
+    rows,
+    settle,
+)
+from tests.emulators.deepgram import open_deepgram
+from tests.emulators.pacing import Pace
 from tests.fakes.vendor_server import until
 
 pytestmark = pytest.mark.slow
 
-RECORDING = load_recording("deepgram_session")
-CONFIG: Mapping[str, Any] = json.loads(
-    (RECORDED / "deepgram_session.json").read_text(encoding="utf-8")
-)["about"]["config"]
-FENCE = '{"type":"send_message","message":"fence","role":"x"}'
-FENCE_ANSWER = (
-    "LiveKit client not configured. Send config message with livekit configuration first."
-)
-KEEP_ALIVE = '{"type":"KeepAlive"}'
 DRIP_BYTES = 60_000
-
-EXCEPTIONS = {
-    "tts.flush-false": "what it is to become is told by the tests of the session",
-    "tts.clear-stall": "it is about time, and its answer is our fence",
-    "upstream.client-drop": "as upstream.client-close",
-    "upstream.query-rate-0": "it is refused: a test of its own",
-}
-
-
-def rows(*groups: str) -> list[Row]:
-    return [r for r in RECORDING.rows if r["group"] in groups and r["id"] not in EXCEPTIONS]
-
-
-def named(row: Row) -> str:
-    return str(row["id"])
-
-
-@dataclass
-class Stage:
-    """A server and its vendor."""
-
-    vendor: RecordedDeepgram
-    server: ServerProcess
-
-
-@dataclass
-class Client:
-    """One session: what its client got so far."""
-
-    socket: ClientConnection
-    own_fences: int = 0
-    """Of the row: their answers are part of what it got."""
-    texts: list[str] = field(default_factory=list[str])
-    order: list[str | bytes] = field(default_factory=list[str | bytes])
-    fenced: bool = False
-    over: bool = False
-
-    async def read(self) -> None:
-        with suppress(ConnectionClosed):
-            async for message in self.socket:
-                if isinstance(message, str) and FENCE_ANSWER in message:
-                    self.own_fences -= 1
-                    if self.own_fences < 0:
-                        self.fenced = True
-                        continue
-                self.order.append(message)
-                if isinstance(message, str):
-                    self.texts.append(message)
-        self.over = True
-
-    @property
-    def audio(self) -> bytes:
-        return b"".join(one for one in self.order if isinstance(one, bytes))
-
-    def count(self, kind: str) -> int:
-        return sum(json.loads(text)["type"] == kind for text in self.texts)
+RATE_0 = "upstream.query-rate-0"
+FLUSH_FALSE = "tts.flush-false"
+ELSEWHERE = {FLUSH_FALSE, "tts.clear-stall"}
+"""The first has a test of its own, the second is about time: `test_deepgram_turns`."""
 
 
 @pytest.fixture(scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Stage, None]:
-    folder: Path = tmp_path_factory.mktemp("deepgram")
-    async with open_recorded_deepgram() as vendor:
-        variables = {
-            "DEEPGRAM_API_KEY": "test-key",
-            "DEEPGRAM_WS_URL": f"ws://127.0.0.1:{vendor.port}",
-            "DEEPGRAM_BASE_URL": f"http://127.0.0.1:{vendor.port}",
-        }
-        server = await asyncio.to_thread(start_server, {"env": variables}, folder, {})
-        try:
-            yield Stage(vendor, server)
-        finally:
-            assert await asyncio.to_thread(server.stop) == 0
-
-
-@dataclass
-class Played:
-    """A row that was played to its end."""
-
-    row: Row
-    client: Client
-    stream: Stream
-    vendor: RecordedDeepgram
-    models: tuple[str, str]
-
-    @property
-    def asked(self) -> list[tuple[str, str]]:
-        """The requests for speech of this row's voice."""
-        mine = (one for one in self.vendor.requests if f"model={self.models[1]}&" in one.path)
-        return [(one.path, one.body) for one in mine]
-
-
-def config_of(row: Row) -> tuple[dict[str, Any], tuple[str, str]]:
-    """Return the row's config and its models, which are its own: nothing is remembered for it."""
-    number = [one["id"] for one in RECORDING.rows].index(row["id"])
-    models = (f"nova-3-row{number}", f"aura-2-row{number}-en")
-    config = json.loads(json.dumps(CONFIG))
-    for name, model in zip(("stt_config", "tts_config"), models, strict=True):
-        config[name]["model"] = model
-        config[name] |= row.get("config_change", {}).get(name, {})
-    return config, (config["stt_config"]["model"], config["tts_config"]["model"])
-
-
-@asynccontextmanager
-async def play(row: Row, stage: Stage) -> AsyncGenerator[Played, None]:
-    """Open the row's session, follow its script by the clock, and hold the session open."""
-    config, models = config_of(row)
-    seen = len(stage.vendor.streams)
-    url = f"ws://127.0.0.1:{stage.server.port}/ws"
-    async with connect(url, max_size=None) as socket:
-        await socket.send(json.dumps(config))
-        ready = json.loads(await socket.recv())
-        assert ready["type"] == "ready", ready
-        await until(lambda: len(stage.vendor.streams) > seen)
-        client = Client(socket, sum(FENCE_ANSWER in text for text in recorded_texts(row)))
-        reading = asyncio.create_task(client.read())
-        played = Played(row, client, stage.vendor.streams[seen], stage.vendor, models)
-        try:
-            await follow(played)
-            yield played
-        finally:
-            reading.cancel()
-            await asyncio.wait([reading])
-
-
-async def follow(played: Played) -> None:
-    """Do what the script says, when it says."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    for at_ms, who, what in played.row["script"]:
-        await asyncio.sleep(began + at_ms / 1000 - loop.time())
-        await act(played, who, what)
-
-
-async def act(played: Played, who: str, what: Any) -> None:  # noqa: ANN401 - any JSON
-    match who:
-        case "client":
-            await played.client.socket.send(json.dumps(what))
-        case "audio":
-            await played.client.socket.send(bytes(what["binary"]))
-        case "vendor":
-            text = what if isinstance(what, str) else json.dumps(what)
-            with suppress(ConnectionError):  # we may have hung up already
-                await played.stream.socket.send_str(text)
-        case "vendor_binary":
-            await played.stream.socket.send_bytes(bytes(what["binary"]))
-        case "vendor_close":
-            await played.stream.socket.close()
-        case "vendor_drop":
-            assert played.stream.request.transport is not None
-            played.stream.request.transport.abort()
-        case "client_close":
-            await played.client.socket.close()
-        case other:
-            raise ValueError(f"nobody does {other}")
-
-
-async def settle(client: Client) -> None:
-    """Let everything that was asked for before be answered."""
-    await client.socket.send(FENCE)
-    await until(lambda: client.fenced or client.over)
-
-
-def recorded_texts(row: Row) -> list[str]:
-    """Return the texts that the client got; a time stamp in them is 0."""
-    texts = (one["text"] for one in row["client_got"] if "text" in one)
-    return [text.replace("<ms>", "0") for text in texts]
-
-
-def recorded_bytes(row: Row) -> int:
-    total = 0
-    for one in row["client_got"]:
-        for size in one.get("binary", ()):
-            width, _, times = str(size).partition(" x")
-            total += int(width) * int(times or 1)
-    return total
-
-
-def letters(audio: bytes) -> str:
-    """Return which letters were heard, in order."""
-    return "".join(chr(letter) for letter, _ in groupby(audio))
+    async with open_stage(tmp_path_factory.mktemp("deepgram")) as opened:
+        yield opened
 
 
 def check_handshake(played: Played) -> None:
@@ -255,7 +91,7 @@ def check_prefixes(played: Played) -> None:
     assert error.startswith(played.row["mentions"][0])
 
 
-@pytest.mark.parametrize("row", rows("upstream"), ids=named)
+@pytest.mark.parametrize("row", [row for row in rows("upstream") if row["id"] != RATE_0], ids=named)
 async def test_a_stream_is_asked_for_as_recorded(row: Row, stage: Stage) -> None:
     async with play(row, stage) as played:
         if row["ours"] == "same":
@@ -283,7 +119,7 @@ async def check_difference(played: Played) -> None:
             assert path.startswith("/v1/listen?model=nova-3&")
         case "upstream.frames-verbatim":
             await until(lambda: played.stream.got == [4, 100_000])
-        case "upstream.client-close":
+        case "upstream.client-close" | "upstream.client-drop":
             await until(lambda: played.stream.is_over)
             assert played.stream.got == [640, '{"type":"CloseStream"}']
         case other:
@@ -291,48 +127,8 @@ async def check_difference(played: Played) -> None:
 
 
 async def test_a_rate_of_zero_is_refused(stage: Stage) -> None:
-    (row,) = [one for one in RECORDING.rows if one["id"] == "upstream.query-rate-0"]
-    error = await refused(config_of(row)[0], stage)
+    error = await refusal_of(config_of(row_of(RATE_0))[0], stage.server)
     assert "stt_config.sample_rate" in error
-
-
-async def refused(config: Mapping[str, Any], stage: Stage) -> str:
-    """Return why a config is refused; nothing else may be said."""
-    async with connect(f"ws://127.0.0.1:{stage.server.port}/ws") as socket:
-        await socket.send(json.dumps(config))
-        client = Client(socket)
-        reading = asyncio.create_task(client.read())
-        await until(lambda: client.texts)
-        await settle(client)
-        reading.cancel()
-        await asyncio.wait([reading])
-        (text,) = client.texts
-        error: str = json.loads(text)["message"]
-        return error
-
-
-REASONS = {
-    "refused.401": "Invalid credentials.",
-    "refused.400": "bad model",
-    "refused.402": "402 Payment Required",
-    "refused.429": "429 Too Many Requests",
-    "refused.500": "500 Internal Server Error",
-    "refused.200": "200 OK",
-}
-
-
-@pytest.mark.parametrize("row", [r for r in rows("refused") if r["id"] in REASONS], ids=named)
-async def test_a_refused_stream_is_told_once_with_the_vendors_reason(
-    row: Row, stage: Stage
-) -> None:
-    status, headers, body = row["vendor_answer"]
-    stage.vendor.refuse = (status, headers, body)
-    try:
-        error = await refused(json.loads(row["frames"][0]), stage)
-    finally:
-        stage.vendor.refuse = None
-    assert error.startswith("Failed to start voice manager: STT error: ") or status == 400
-    assert REASONS[row["id"]] in error
 
 
 @pytest.mark.parametrize("row", rows("vendor-messages"), ids=named)
@@ -347,10 +143,14 @@ async def test_a_message_of_the_vendor_means_what_was_recorded(row: Row, stage: 
             await until(lambda: played.vendor.streams[-1] is not played.stream)
 
 
-@pytest.mark.parametrize("row", rows("tts", "pron", "chunks"), ids=named)
+@pytest.mark.parametrize(
+    "row",
+    [row for row in rows("tts", "pron", "chunks") if row["id"] not in ELSEWHERE],
+    ids=named,
+)
 async def test_speech_is_asked_for_and_passed_on_as_recorded(row: Row, stage: Stage) -> None:
     if row["id"] == "chunks.rate-50":
-        assert "tts_config.sample_rate" in await refused(config_of(row)[0], stage)
+        assert "tts_config.sample_rate" in await refusal_of(config_of(row)[0], stage.server)
         return
     async with play(row, stage) as played:
         client = played.client
@@ -414,3 +214,32 @@ def check_speech_difference(played: Played) -> None:
         assert (played.client.audio, played.client.count("tts_playback_complete")) == (b"", 1)
     else:
         pytest.fail(f"nobody has said what {name} expects")
+
+
+async def test_texts_that_are_not_flushed_go_on_with_one_utterance(tmp_path: Path) -> None:
+    texts = [what["text"] for _, _, what in row_of(FLUSH_FALSE)["script"]]
+    async with open_deepgram(any_model=True, pace=Pace(speed=math.inf)) as vendor:
+        ports = {"deepgram": vendor.port}
+        environment = RECORDING.environments["deepgram"]
+        server = await asyncio.to_thread(start_server, environment, tmp_path, ports)
+        try:
+            async with connect(f"ws://127.0.0.1:{server.port}/ws") as socket:
+                await socket.send(json.dumps(config_of(row_of(FLUSH_FALSE))[0]))
+                client = Client(socket)
+                reading = asyncio.create_task(client.read())
+                for _, _, what in row_of(FLUSH_FALSE)["script"]:
+                    await socket.send(json.dumps(what))
+                    await settle(client)
+                assert client.count("tts_playback_complete") == 0
+                await socket.send('{"type":"speak","text":" c","flush":true}')
+                await until(lambda: client.count("tts_playback_complete"))
+                await settle(client)
+                reading.cancel()
+                await asyncio.wait([reading])
+        finally:
+            assert await asyncio.to_thread(server.stop) == 0
+        said = vendor.recorder.select(path="/v1/speak", sender="client", kind="text")
+    assert "".join(one.json["text"] for one in said if one.type == "Speak") == "".join(texts) + " c"
+    assert [one.type for one in said if one.type != "Speak"] == ["Flush"]
+    assert client.count("tts_playback_complete") == 1
+    assert len(client.audio) > 0

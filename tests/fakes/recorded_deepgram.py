@@ -2,7 +2,8 @@
 
 `LEN500 a` is 500 bytes of `a`, `DRIP a` 1000 bytes each 50 ms, 60 times, `SLOW600 ...` begins after
 600 ms, `E401` is refused, `EMPTY` has no audio, `CUT a` breaks off after 1000 bytes, `RESET` at
-once; any other text is 1000 bytes of its last character. What the streams say comes from the test.
+once; any other text is 1000 bytes of its last character, as far as that fits into a byte. What the
+streams say comes from the test, as does the list of models.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import WSMsgType, web
 
@@ -44,6 +46,7 @@ class RecordedDeepgram:
     streams: list[Stream] = field(default_factory=list[Stream])
     refuse: tuple[int, dict[str, str], str] | None = None
     """Answer to every stream."""
+    models: dict[str, Any] = field(default_factory=dict[str, Any])
     port: int = 0
 
     async def listen(self, request: web.Request) -> web.StreamResponse:
@@ -71,11 +74,13 @@ class RecordedDeepgram:
             request.raw_path, await request.text(), request.headers.get("authorization")
         )
         self.requests.append(asked)
+        if text == "RESET" and request.transport is not None:
+            request.transport.abort()
+            return web.Response()
         if found := re.match(r"SLOW(\d+)", text):
             await asyncio.sleep(int(found[1]) / 1000)
         if found := re.fullmatch(r"E(\d{3})", text):
-            body = {"err_code": "TEST", "err_msg": f"said no {found[1]}", "request_id": "r-1"}
-            return web.json_response(body, status=int(found[1]))
+            return web.json_response(refusal_of(found[1]), status=int(found[1]))
         pieces, gap_s, is_cut = audio_of(text)
         response = web.StreamResponse()
         if is_cut:
@@ -88,10 +93,18 @@ class RecordedDeepgram:
             request.transport.abort()
         return response
 
+    async def list_models(self, _: web.Request) -> web.Response:
+        return web.json_response(self.models)
+
+
+def refusal_of(status: str) -> dict[str, str]:
+    """Return the body of a refusal."""
+    return {"err_code": "TEST", "err_msg": f"said no {status}", "request_id": "r-1"}
+
 
 def audio_of(text: str) -> tuple[Sequence[bytes], float, bool]:
     """Return the pieces of a text's audio, the seconds between them, and whether it breaks off."""
-    fill = text.encode()[-1:]
+    fill = bytes([ord(text[-1]) & 0xFF])
     if text == "EMPTY":
         return (), 0, False
     if found := re.search(r"LEN(\d+)", text):
@@ -108,6 +121,7 @@ async def open_recorded_deepgram() -> AsyncGenerator[RecordedDeepgram, None]:
     app = web.Application()
     app.router.add_get("/v1/listen", vendor.listen)
     app.router.add_post("/v1/speak", vendor.speak)
+    app.router.add_get("/v1/models", vendor.list_models)
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
