@@ -47,6 +47,13 @@ async def test_a_nested_request_is_answered_with_audio() -> None:
     assert expected.items() <= answer.headers.items()
 
 
+@pytest.mark.parametrize("blank", ["", " "])
+async def test_audio_of_a_format_without_a_name_is_of_no_named_kind(blank: str) -> None:
+    answer = await speak({"text": "hello", "tts_config": CONFIG | {"audio_format": blank}})
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/octet-stream"
+
+
 async def test_a_flat_request_is_answered_with_json() -> None:
     answer = await speak(
         {"text": "hello", "voice_settings": {"audio_format": "mulaw", "stability": 1}}

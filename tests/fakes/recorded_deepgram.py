@@ -8,7 +8,7 @@ streams say comes from the test, as does the list of models.
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,12 @@ class Request:
 
     path: str
     body: str
-    authorization: str | None
+    headers: Mapping[str, str]
+    """Names in lower case."""
+
+    @property
+    def authorization(self) -> str | None:
+        return self.headers.get("authorization")
 
 
 @dataclass
@@ -70,10 +75,8 @@ class RecordedDeepgram:
 
     async def speak(self, request: web.Request) -> web.StreamResponse:
         text = (await request.json())["text"]
-        asked = Request(
-            request.raw_path, await request.text(), request.headers.get("authorization")
-        )
-        self.requests.append(asked)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.requests.append(Request(request.raw_path, await request.text(), headers))
         if text == "RESET" and request.transport is not None:
             request.transport.abort()
             return web.Response()

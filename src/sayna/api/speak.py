@@ -176,7 +176,8 @@ def wants_json(accept: str, *, default: bool) -> bool:
 
 def render_audio(options: SynthesizerOptions, speech: Speech) -> Response:
     """Answer with the audio itself."""
-    return Response(speech.audio, headers=_headers(options, speech), media_type=_content(speech))
+    headers = _headers(options, speech)
+    return Response(speech.audio, headers=headers, media_type=_content(options, speech))
 
 
 def render_json(options: SynthesizerOptions, speech: Speech) -> Response:
@@ -187,7 +188,7 @@ def render_json(options: SynthesizerOptions, speech: Speech) -> Response:
         "voice_id": options.voice_id or "",
         "audio_format": speech.audio_format.name,
         "sample_rate": speech.audio_format.sample_rate,
-        "content_type": _content(speech),
+        "content_type": _content(options, speech),
         "bytes": len(speech.audio),
         "cached": speech.cached,
     }
@@ -195,7 +196,10 @@ def render_json(options: SynthesizerOptions, speech: Speech) -> Response:
     return JsonAnswer({"metadata": metadata, "audio": audio}, headers=_headers(options, speech))
 
 
-def _content(speech: Speech) -> str:
+def _content(options: SynthesizerOptions, speech: Speech) -> str:
+    """Return the kind of audio; who asks for a format without a name is told none."""
+    if not options.audio_format.strip():
+        return OTHER_CONTENT
     return CONTENT_TYPES.get(speech.audio_format.name, OTHER_CONTENT)
 
 
