@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.contract.runner import Row, start_server
+from tests.contract.runner import Row
 from tests.contract.test_ws import matches
 from tests.contract.vendor_session import (
     RECORDING,
@@ -24,6 +24,7 @@ from tests.contract.vendor_session import (
     config_of,
     letters,
     named,
+    open_server,
     open_stage,
     play,
     recorded_bytes,
@@ -219,25 +220,23 @@ def check_speech_difference(played: Played) -> None:
 async def test_texts_that_are_not_flushed_go_on_with_one_utterance(tmp_path: Path) -> None:
     texts = [what["text"] for _, _, what in row_of(FLUSH_FALSE)["script"]]
     async with open_deepgram(any_model=True, pace=Pace(speed=math.inf)) as vendor:
-        ports = {"deepgram": vendor.port}
         environment = RECORDING.environments["deepgram"]
-        server = await asyncio.to_thread(start_server, environment, tmp_path, ports)
-        try:
-            async with connect(f"ws://127.0.0.1:{server.port}/ws") as socket:
-                await socket.send(json.dumps(config_of(row_of(FLUSH_FALSE))[0]))
-                client = Client(socket)
-                reading = asyncio.create_task(client.read())
-                for _, _, what in row_of(FLUSH_FALSE)["script"]:
-                    await socket.send(json.dumps(what))
-                    await settle(client)
-                assert client.count("tts_playback_complete") == 0
-                await socket.send('{"type":"speak","text":" c","flush":true}')
-                await until(lambda: client.count("tts_playback_complete"))
+        async with (
+            open_server(environment, tmp_path, deepgram=vendor.port) as server,
+            connect(f"ws://127.0.0.1:{server.port}/ws") as socket,
+        ):
+            await socket.send(json.dumps(config_of(row_of(FLUSH_FALSE))[0]))
+            client = Client(socket)
+            reading = asyncio.create_task(client.read())
+            for _, _, what in row_of(FLUSH_FALSE)["script"]:
+                await socket.send(json.dumps(what))
                 await settle(client)
-                reading.cancel()
-                await asyncio.wait([reading])
-        finally:
-            assert await asyncio.to_thread(server.stop) == 0
+            assert client.count("tts_playback_complete") == 0
+            await socket.send('{"type":"speak","text":" c","flush":true}')
+            await until(lambda: client.count("tts_playback_complete"))
+            await settle(client)
+            reading.cancel()
+            await asyncio.wait([reading])
         said = vendor.recorder.select(path="/v1/speak", sender="client", kind="text")
     assert "".join(one.json["text"] for one in said if one.type == "Speak") == "".join(texts) + " c"
     assert [one.type for one in said if one.type != "Speak"] == ["Flush"]

@@ -4,7 +4,6 @@ What the original answers with silence for the rest of the session, a new stream
 error with the recorded beginning, then everything that was sent is heard by another stream.
 """
 
-import asyncio
 import json
 import socket
 from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -14,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from tests.contract.runner import Row, ServerProcess, start_server
+from tests.contract.runner import Row
 from tests.contract.vendor_session import (
     CONFIG,
     RECORDING,
     Played,
     Stage,
     named,
+    open_server,
     open_stage,
     play,
     refusal_of,
@@ -147,11 +147,8 @@ def silent_port() -> Iterator[int]:
 
 async def refusal_in(environment: Mapping[str, Any], folder: Path, **ports: int) -> str:
     """Return why a server of this environment refuses a config."""
-    server: ServerProcess = await asyncio.to_thread(start_server, environment, folder, ports)
-    try:
+    async with open_server(environment, folder, **ports) as server:
         return await refusal_of(dict(CONFIG), server)
-    finally:
-        assert await asyncio.to_thread(server.stop) == 0
 
 
 async def test_a_vendor_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:

@@ -7,10 +7,7 @@ earlier row is remembered: the vendor is then not asked again, and an earlier re
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -22,9 +19,9 @@ from tests.contract.runner import (
     compare,
     load_recording,
     send,
-    start_server,
 )
-from tests.fakes.recorded_deepgram import RecordedDeepgram, Request, open_recorded_deepgram
+from tests.contract.vendor_session import open_servers_with_vendor
+from tests.fakes.recorded_deepgram import RecordedDeepgram, Request
 
 pytestmark = pytest.mark.slow
 
@@ -46,27 +43,12 @@ class Stage:
         return await asyncio.to_thread(send, row["request"], self.servers[row["env"]].port)
 
 
-@asynccontextmanager
-async def open_server(
-    environment: Mapping[str, Any], folder: Path, port: int
-) -> AsyncGenerator[ServerProcess, None]:
-    server = await asyncio.to_thread(start_server, environment, folder, {"deepgram": port})
-    try:
-        yield server
-    finally:
-        assert await asyncio.to_thread(server.stop) == 0
-
-
 @pytest.fixture(scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Stage, None]:
-    first, second = (RECORDING.environments[name] for name in ENVIRONMENTS)
-    folders = [tmp_path_factory.mktemp(name) for name in ENVIRONMENTS]
-    async with (
-        open_recorded_deepgram() as vendor,
-        open_server(first, folders[0], vendor.port) as plain,
-        open_server(second, folders[1], vendor.port) as caching,
-    ):
-        yield Stage(vendor, dict(zip(ENVIRONMENTS, (plain, caching), strict=True)))
+    environments = {name: RECORDING.environments[name] for name in ENVIRONMENTS}
+    folder = tmp_path_factory.mktemp("rest")
+    async with open_servers_with_vendor(environments, folder) as (vendor, servers):
+        yield Stage(vendor, servers)
 
 
 def check_audio(row: Row, answer: Answer) -> None:

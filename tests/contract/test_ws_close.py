@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -21,7 +21,8 @@ from tests.api.raw_socket import (
     open_raw,
     render_frame,
 )
-from tests.contract.runner import ServerProcess, load_recording, start_server
+from tests.contract.runner import RECORDED, ServerProcess, load_recording
+from tests.contract.vendor_session import open_servers_with_vendor
 
 pytestmark = pytest.mark.slow
 
@@ -87,13 +88,30 @@ BY_HAND = {
 }
 
 
+CONFIG = json.loads((RECORDED / "ws.json").read_text(encoding="utf-8"))["about"]["config"]
+"""Rows of the environment with a vendor begin with it: their session is ready."""
+
+Servers = Mapping[str, ServerProcess]
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    running = start_server(RECORDING.environments["plain"], tmp_path_factory.mktemp("plain"), {})
-    try:
+async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Servers, None]:
+    environments = {name: RECORDING.environments[name] for name in ("plain", "deepgram")}
+    opening = open_servers_with_vendor(environments, tmp_path_factory.mktemp("close"))
+    async with opening as (_, running):
         yield running
-    finally:
-        assert running.stop() == 0
+
+
+@asynccontextmanager
+async def open_row(name: str, servers: Servers) -> AsyncGenerator[RawSocket, None]:
+    """Open the connection of a row, its session configured where the recorded one was."""
+    environment = ROWS[name]["env"]
+    async with open_raw(servers[environment].port) as raw:
+        if environment == "deepgram":
+            await raw.send(render_frame(TEXT, json.dumps(CONFIG).encode()))
+            ready = await raw.receive()
+            assert json.loads(ready.payload)["type"] == "ready"
+        yield raw
 
 
 async def send(raw: RawSocket, frames: bytes) -> None:
@@ -103,11 +121,9 @@ async def send(raw: RawSocket, frames: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", CLOSES)
-async def test_a_close_is_answered_and_the_connection_ends(
-    name: str, server: ServerProcess
-) -> None:
+async def test_a_close_is_answered_and_the_connection_ends(name: str, servers: Servers) -> None:
     frames, answered = CLOSES[name]
-    async with open_raw(server.port) as raw:
+    async with open_row(name, servers) as raw:
         sending = asyncio.ensure_future(send(raw, frames))
         frame = await raw.receive()
         assert (frame.opcode, frame.close_code) == (CLOSE, answered)
@@ -119,11 +135,9 @@ async def test_a_close_is_answered_and_the_connection_ends(
 
 
 @pytest.mark.parametrize("name", OPEN)
-async def test_a_frame_is_answered_and_the_connection_stays(
-    name: str, server: ServerProcess
-) -> None:
+async def test_a_frame_is_answered_and_the_connection_stays(name: str, servers: Servers) -> None:
     frames, answers = OPEN[name]
-    async with open_raw(server.port) as raw:
+    async with open_row(name, servers) as raw:
         await raw.send(frames)
         for answer in answers:
             frame = await raw.receive()
@@ -135,15 +149,15 @@ async def test_a_frame_is_answered_and_the_connection_stays(
         assert await raw.receive() == Frame(PONG, b"still there?")
 
 
-async def test_half_a_close_ends_the_connection(server: ServerProcess) -> None:
-    async with open_raw(server.port) as raw:
+async def test_half_a_close_ends_the_connection(servers: Servers) -> None:
+    async with open_row("close.half-close", servers) as raw:
         raw.writer.write_eof()
         assert await raw.receive_end() == b""
 
 
 @pytest.mark.parametrize("name", ["close.handshake-answer", "close.handshake-offers-refused"])
 async def test_a_handshake_is_answered_with_nothing_that_was_not_recorded(
-    name: str, server: ServerProcess
+    name: str, servers: Servers
 ) -> None:
     offers = (
         [
@@ -153,7 +167,7 @@ async def test_a_handshake_is_answered_with_nothing_that_was_not_recorded(
         if name.endswith("refused")
         else []
     )
-    async with ask(server.port, [*UPGRADE, *offers]) as (_, status, head):
+    async with ask(servers["deepgram"].port, [*UPGRADE, *offers]) as (_, status, head):
         names = {line.partition(b":")[0].decode().lower() for line in head.splitlines()[1:] if line}
     assert status == ROWS[name]["answer"]["status"]
     assert set(ROWS[name]["headers_all"]) - {"date"} <= names

@@ -6,7 +6,7 @@ A row is a script of who does what when, and what the client got of it.
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -90,16 +90,40 @@ class Played:
 
 
 @asynccontextmanager
+async def open_server(
+    environment: Mapping[str, Any], folder: Path, **ports: int
+) -> AsyncGenerator[ServerProcess, None]:
+    """Start a server as an environment says; it must end well with the block."""
+    await asyncio.to_thread(folder.mkdir, exist_ok=True)
+    server = await asyncio.to_thread(start_server, environment, folder, ports)
+    try:
+        yield server
+    finally:
+        assert await asyncio.to_thread(server.stop) == 0
+
+
+@asynccontextmanager
+async def open_servers_with_vendor(
+    environments: Mapping[str, Any], folder: Path
+) -> AsyncGenerator[tuple[RecordedDeepgram, Mapping[str, ServerProcess]], None]:
+    """Start a fake Deepgram and a server for each environment."""
+    async with AsyncExitStack() as stack:
+        vendor = await stack.enter_async_context(open_recorded_deepgram())
+        servers = {
+            name: await stack.enter_async_context(
+                open_server(environment, folder / name, deepgram=vendor.port)
+            )
+            for name, environment in environments.items()
+        }
+        yield vendor, servers
+
+
+@asynccontextmanager
 async def open_stage(folder: Path) -> AsyncGenerator[Stage, None]:
     """Start a fake Deepgram and a server that uses it, as the rows' environment says."""
-    async with open_recorded_deepgram() as vendor:
-        environment = RECORDING.environments["deepgram"]
-        ports = {"deepgram": vendor.port}
-        server = await asyncio.to_thread(start_server, environment, folder, ports)
-        try:
-            yield Stage(vendor, server)
-        finally:
-            assert await asyncio.to_thread(server.stop) == 0
+    environments = {"deepgram": RECORDING.environments["deepgram"]}
+    async with open_servers_with_vendor(environments, folder) as (vendor, servers):
+        yield Stage(vendor, servers["deepgram"])
 
 
 def rows(*groups: str) -> list[Row]:
