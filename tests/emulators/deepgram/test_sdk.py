@@ -56,7 +56,7 @@ async def _serving(key: str = KEY) -> AsyncGenerator[tuple[Emulator, AsyncDeepgr
     """Serve Deepgram to a client of its SDK that has a key."""
     async with (
         open_deepgram(pace=Pace(speed=math.inf)) as emulator,
-        _client(emulator, key) as client,
+        open_client(emulator, key) as client,
     ):
         yield emulator, client
 
@@ -71,7 +71,10 @@ def _environment(emulator: Emulator) -> DeepgramClientEnvironment:
 
 
 @asynccontextmanager
-async def _client(emulator: Emulator, key: str = KEY) -> AsyncGenerator[AsyncDeepgramClient, None]:
+async def open_client(
+    emulator: Emulator, key: str = KEY
+) -> AsyncGenerator[AsyncDeepgramClient, None]:
+    """Open the SDK's client of an emulator."""
     async with httpx.AsyncClient() as http:
         environment = _environment(emulator)
         yield AsyncDeepgramClient(api_key=key, environment=environment, httpx_client=http)
