@@ -82,6 +82,16 @@ def test_a_requests_own_credentials_are_used_alone(
     assert resolve_credentials(name, auth, EVERYTHING)[1] == credentials
 
 
+@pytest.mark.parametrize("key", ["a\r\nx-evil: 1", "a\nb", "\x00", "k\x7f", "a\tb", "\ud800"])
+@pytest.mark.parametrize("field", ["api_key", "region"])
+def test_credentials_that_no_header_can_carry_are_refused(field: str, key: str) -> None:
+    auth = {"api_key": "k", "region": "r"} | {field: key}
+    with pytest.raises(InvalidProviderAuth) as refused:
+        resolve_credentials("azure", auth, EVERYTHING)
+    told = f"Auth field '{field}' must not contain control characters for provider azure"
+    assert str(refused.value) == f"Invalid auth input for provider azure: {told}"
+
+
 @pytest.mark.parametrize(
     ("name", "auth", "why"),
     [

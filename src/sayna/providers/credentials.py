@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -15,6 +16,9 @@ from sayna.settings.tree import Providers, Settings
 from sayna.speech.options import Credentials
 
 DEFAULT_REGION = "eastus"
+
+UNSENDABLE = frozenset({"Cc", "Cs"})
+"""Kinds of characters that no header may carry: a line break in a key would begin another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,10 @@ def _required_text(name: str, key: str, auth: Mapping[str, object]) -> str:
     value = _text(name, key, auth[key]) if key in auth else ""
     if not value:
         raise InvalidProviderAuth(name, f"Auth field '{key}' is required for provider {name}")
+    if any(unicodedata.category(character) in UNSENDABLE for character in value):
+        raise InvalidProviderAuth(
+            name, f"Auth field '{key}' must not contain control characters for provider {name}"
+        )
     return value
 
 

@@ -70,6 +70,6 @@ def refusal(exchange: Exchange, refused: Refused) -> web.Response:
     if isinstance(body, str):
         return web.Response(text=body, status=refused.status, headers=headers)
     reason = body.get("err_msg") or body.get("message")
-    if isinstance(reason, str) and reason.isascii():
+    if isinstance(reason, str) and reason.isascii() and reason.isprintable():
         headers.setdefault("dg-error", reason)
     return json_response({"request_id": request_id} | body, refused.status, headers)

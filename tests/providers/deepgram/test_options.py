@@ -141,6 +141,9 @@ def test_an_impossible_rate_is_refused(name: str, rate: int) -> None:
         ("", "aura-luna-en", "aura-luna-en"),
         ("aura-2", "aura-luna-en", "aura-luna-en"),
         ("aura-2", None, "aura-asteria-en"),
+        ("AURA", "aura-luna-en", "aura-luna-en"),
+        ("m", "aura-luna-en", "m"),
+        ("a&b", "aura-luna-en", "a%26b"),
         ("", "", "aura-asteria-en"),
     ],
 )

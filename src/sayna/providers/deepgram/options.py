@@ -14,6 +14,8 @@ from sayna.speech.protocols import AudioFormat
 
 DEFAULT_MODEL = "nova-3"
 DEFAULT_VOICE = "aura-asteria-en"
+FAMILIES = frozenset({"aura", "aura-1", "aura-2"})
+"""Of voices: such a model says nothing that a `voice_id` does not say better."""
 ENDPOINTING_MS = 200
 """Silence that ends a segment; Sayna's timers are made for it."""
 
@@ -149,13 +151,16 @@ def plan_speaking(options: SynthesizerOptions) -> Speaking:
 
 
 def wanted_voice(options: SynthesizerOptions) -> str:
-    """Return the voice: `model` when it names one, else `voice_id`, else the default.
+    """Return the voice: `model` unless it names a family only, else `voice_id`, else the default.
 
     Raises:
         ProviderMisconfigured: the voice needs another protocol.
     """
     model = options.model.strip()
-    voice = model if model.count("-") >= 2 else (options.voice_id or "").strip() or DEFAULT_VOICE
+    if not model or model.lower() in FAMILIES:
+        voice = (options.voice_id or "").strip() or DEFAULT_VOICE
+    else:
+        voice = model
     if voice.lower().startswith(TURN_TAKING):
         raise ProviderMisconfigured(
             f"the voice {voice[:80]!r} is not supported yet (Flux): use an Aura voice"
