@@ -40,7 +40,7 @@ from tests.fakes.session import HandClock, MemoryOutlet, Shelf, settle
 
 STEP_MS = 10
 TOLERANCE_MS = 60
-AFTERWARDS_MS = 6_000
+AFTERWARDS_MS = 2_500
 """How long a session is held open after the last that was recorded."""
 
 
