@@ -476,22 +476,45 @@ async def test_a_frame_that_was_made_before_a_clear_is_never_handed_over() -> No
     assert stage.outlet.frames == [b"ab", b"ef"]
 
 
-async def test_texts_that_fail_alike_are_one_error_a_second_and_others_are_told() -> None:
+async def test_texts_of_one_queue_that_fail_alike_are_one_error_and_others_are_told() -> None:
     async with Stage().running() as stage:
-        for number, error in enumerate(["no", "no", "other", "no"]):
+        for number, error in enumerate(["no", "no", "other"]):
             stage.provider.speak_failures[f"text {number}"] = [NetworkFailed(error)]
             stage.say(f"text {number}")
-            await stage.idle()
+        await stage.idle()
         assert stage.outlet.problems == [
             "TTS error: Network error: no",
             "TTS error: Network error: other",
         ]
-        assert stage.outlet.completions == 4
-        stage.clock.advance(1.0)
-        stage.provider.speak_failures["again"] = [NetworkFailed("no")]
-        stage.say("again")
+        assert stage.outlet.completions == 1
+
+
+async def test_a_client_that_waits_for_each_text_hears_of_each_failure() -> None:
+    async with Stage().running() as stage:
+        for number in range(3):
+            stage.provider.speak_failures[f"text {number}"] = [NetworkFailed("no")]
+            stage.say(f"text {number}")
+            await stage.idle()
+        assert stage.outlet.problems == ["TTS error: Network error: no"] * 3
+        assert stage.outlet.completions == 3
+
+
+@pytest.mark.parametrize(("between_s", "errors"), [(0.9, 1), (1.0, 2)])
+async def test_a_queue_that_fails_for_long_is_one_error_a_second(
+    between_s: float, errors: int
+) -> None:
+    async with Stage().running() as stage:
+        for text in ("first", "last"):
+            stage.provider.speak_failures[text] = [NetworkFailed("no")]
+        gate = stage.hold("between")
+        for text in ("first", "between", "last"):
+            stage.say(text)
+        await stage.outlet.wait_for(1)
+        stage.clock.advance(between_s)
+        gate.set()
         await stage.idle()
-    assert len(stage.outlet.problems) == 3
+    assert stage.outlet.problems == ["TTS error: Network error: no"] * errors
+    assert stage.outlet.completions == 1
 
 
 @pytest.mark.parametrize("end", ["clear", "close"])

@@ -79,6 +79,7 @@ class Speaking:
         self._limits = limits
         self._clock = clock
         self._faults = faults
+        self._reported = False  # a fault was told since everything was said last
         self._wait_limits = WaitLimits(stall_limit_s(synthesizer), limits.request_timeout_s)
         self._queue: deque[Parts] = deque()  # at most limits.max_queued
         self._open: Utterance | None = None  # the last that was asked for, if it may go on
@@ -317,11 +318,14 @@ class Speaking:
         await parts.utterance.wait_ended()  # one that failed has to hear the rest of its text
         if not self._queue:
             self._outlet.tell(PlaybackComplete(self._clock.epoch_ms()))
+            self._reported = False
 
     def _report(self, error: ProviderError) -> None:
+        """Tell a fault: the first of a queue always, because its client waits for an answer."""
         text = f"TTS error: {error.tts_text}"
-        if self._faults.allows(text):
+        if self._faults.allows(text) or not self._reported:
             self._outlet.tell(Problem(text))
+        self._reported = True
 
     async def _hand_over(self, parts: Parts) -> None:
         audio, utterance = self._synthesizer.audio_format, parts.utterance
