@@ -1,4 +1,6 @@
 import random
+import time
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -98,6 +100,32 @@ def test_a_rule_of_endless_length_is_refused(rule: tuple[str, str]) -> None:
     assert said("x", ("x" * MAX_RULE_CHARS, "y" * MAX_RULE_CHARS)) == "x"
     with pytest.raises(PronunciationsRefused, match="not 201"):
         said("x", rule)
+
+
+def test_rules_and_a_text_made_to_be_slow_together_are_not() -> None:
+    words = [f"{'+' * (number % 190 + 1)}!{number}" for number in range(MAX_RULES)]
+    text = "+" * 20_000
+    began = time.process_time()
+    pronouncer = Pronouncer([Pronunciation(word, "+" * MAX_RULE_CHARS) for word in words])
+    assert pronouncer.apply(text) == text
+    assert "".join(said_in_pieces(pronouncer, *text)) == text
+    assert time.process_time() - began < 2
+
+
+def test_rules_leave_nothing_behind() -> None:
+    def endless_words(start: str) -> list[Pronunciation]:
+        return [Pronunciation(f"{start}{number:0>190}", "x") for number in range(MAX_RULES)]
+
+    Pronouncer(endless_words("a"))
+    other = endless_words("b")
+    tracemalloc.start()
+    try:
+        Pronouncer(other)
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 10_000
+    assert peak < 1_000_000
 
 
 def said_in_pieces(pronouncer: Pronouncer, *pieces: str) -> list[str]:

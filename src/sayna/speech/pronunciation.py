@@ -2,15 +2,15 @@
 
 One pass over the text. What a rule puts in is itself pronounced by the rules listed behind it,
 which is worked out beforehand. Where several rules fit at the same place the longest word wins,
-among equal words the first listed. Matching is case-sensitive
-and whole-word: a side of a word that is a letter, digit or underscore must not touch another such
-character, while a side that is not (`C++`, `.NET`) may touch anything. All of this holds for a text
-that comes in pieces too, wherever the cuts are.
+among equal words the first listed. Matching is case-sensitive and whole-word: a side of a word that
+is a letter, digit or underscore must not touch another such character, while a side that is not
+(`C++`, `.NET`) may touch anything. All of this holds for a text that comes in pieces too, wherever
+the cuts are.
 """
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
 
 from sayna.errors import InvalidRequest
 from sayna.speech.options import Pronunciation
@@ -47,17 +47,12 @@ class Pronouncer:
         for rule in rules:
             if rule.word:
                 self._spoken.setdefault(rule.word, rule.spoken)
-        self._pattern = _compile(self._spoken) if self._spoken else None
-        if self._pattern is not None:
-            _chain(self._spoken, self._pattern)
-        self._sorted = sorted(self._spoken)
-        self._longest = max(map(len, self._sorted), default=0)
+        self._words = _Words(self._spoken)
+        _chain(self._spoken, self._words)
 
     def apply(self, text: str) -> str:
         """Return the text with every word replaced; a replacement is taken literally."""
-        if self._pattern is None:
-            return text
-        return self._pattern.sub(lambda found: self._spoken[found[0]], text)
+        return self.settle(text, 0, more=False)[0]
 
     def apply_to_pieces(self) -> "PiecewisePronouncer":
         """Return one who does the same to a single text that comes in pieces."""
@@ -74,33 +69,73 @@ class Pronouncer:
         Returns:
             What is said for the text from `start` on, and the end of that text.
         """
-        if self._pattern is None:
-            return text[start:], len(text)
-        doubts = self._doubts(text, start) if more else []
+        return self._words.replace(text, start, self._spoken.__getitem__, more=more)
+
+
+class _Words:
+    """Words to be found in texts, whole ones only.
+
+    Sorted, and each with the longest of those that it begins with: whatever words a text begins
+    with, they are among these of the last word that does not sort behind the text. One pattern of
+    them all would have to try a thousand at each place, and take as long to be compiled.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._sorted = sorted(words)
+        self._shorter = _shorter_ones(self._sorted)
+        self._ends_inner = [_INNER.match(word[-1]) is not None for word in self._sorted]
+        self._longest = max(map(len, self._sorted), default=0)
+        self._start = _start_of(self._sorted) if self._sorted else None
+
+    def replace(
+        self, text: str, start: int, say: Callable[[str], str], *, more: bool
+    ) -> tuple[str, int]:
+        """Put what `say` returns for it in the place of each word; else as `Pronouncer.settle`."""
         said: list[str] = []
-        while True:
-            certain = next((doubt for doubt in doubts if doubt >= start), len(text))
-            found = self._pattern.search(text, start)
-            if found is None or found.start() >= certain:
-                said.append(text[start:certain])
-                return "".join(said), certain
-            said += (text[start : found.start()], self._spoken[found[0]])
-            start = found.end()
+        at = self._next_start(text, start)
+        while at is not None:
+            if more and self._may_reach_end(text, at):
+                said.append(text[start:at])
+                return "".join(said), at
+            if (word := self._longest_at(text, at)) is None:
+                at = self._next_start(text, at + 1)
+            else:
+                said += (text[start:at], say(word))
+                start = at + len(word)
+                at = self._next_start(text, start)
+        said.append(text[start:])
+        return "".join(said), len(text)
 
-    def _doubts(self, text: str, start: int) -> list[int]:
-        """Return where words may begin that reach the end of the text, or beyond it."""
-        first = max(start, len(text) - self._longest)
-        return [at for at in range(first, len(text)) if self._may_begin(text, at)]
+    def _next_start(self, text: str, at: int) -> int | None:
+        """Return the first place from `at` on where a word may begin."""
+        found = None if self._start is None else self._start.search(text, at)
+        return None if found is None else found.start()
 
-    def _may_begin(self, text: str, at: int) -> bool:
-        if at and _INNER.match(text[at]) and _INNER.match(text[at - 1]):
+    def _longest_at(self, text: str, at: int) -> str | None:
+        """Return the longest word that stands at a `_next_start`."""
+        tail = text[at : at + self._longest]
+        place = bisect_right(self._sorted, tail) - 1
+        while place >= 0:
+            word = self._sorted[place]
+            if tail.startswith(word):
+                goes_on = self._ends_inner[place] and _INNER.match(text, at + len(word))
+                if not goes_on:
+                    return word
+            place = self._shorter[place]
+        return None
+
+    def _may_reach_end(self, text: str, at: int) -> bool:
+        """Tell whether what stands at a `_next_start` may be a word that reaches beyond the text.
+
+        One that ends with the text counts if it would have to be whole there.
+        """
+        if len(text) - at > self._longest:
             return False
         tail = text[at:]
         place = bisect_left(self._sorted, tail)
-        words = self._sorted[place : place + 2]  # those that begin so stand together, from there
-        if words and words[0] == tail and not _INNER.match(tail[-1]):
-            words.pop(0)  # it is whole whatever follows, unless a longer one is meant
-        return any(word.startswith(tail) for word in words)
+        if self._sorted[place : place + 1] == [tail] and not self._ends_inner[place]:
+            place += 1  # it is whole whatever follows, unless a longer one is meant
+        return any(word.startswith(tail) for word in self._sorted[place : place + 1])
 
 
 class PiecewisePronouncer:
@@ -140,15 +175,15 @@ def _check(rules: Sequence[Pronunciation]) -> None:
         )
 
 
-def _chain(spoken: dict[str, str], pattern: re.Pattern[str]) -> None:
+def _chain(spoken: dict[str, str], words: _Words) -> None:
     """Apply to what each rule says the rules behind it."""
     places = {word: place for place, word in enumerate(spoken)}
     for word in reversed(places):
 
-        def say(found: re.Match[str], here: int = places[word]) -> str:
-            return spoken[found[0]] if places[found[0]] > here else found[0]
+        def say(found: str, here: int = places[word]) -> str:
+            return spoken[found] if places[found] > here else found
 
-        said = pattern.sub(say, spoken[word])
+        said, _ = words.replace(spoken[word], 0, say, more=False)
         if len(said) > MAX_SAID_CHARS:
             raise PronunciationsRefused(
                 f"pronunciations that contain words of others grow to {len(said)} characters,"
@@ -157,19 +192,21 @@ def _chain(spoken: dict[str, str], pattern: re.Pattern[str]) -> None:
         spoken[word] = said
 
 
-def _compile(words: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern that finds words where they are not part of longer ones.
-
-    Words that begin alike share the look behind them: only then does the engine tell at a glance
-    which of a thousand words cannot be meant.
-    """
-    longest_first = sorted(words, key=len, reverse=True)
-    inner = [_ended(word) for word in longest_first if re.match(r"\w", word)]
-    outer = [_ended(word) for word in longest_first if not re.match(r"\w", word)]
-    groups = ([rf"(?<!\w)(?:{'|'.join(inner)})"] if inner else []) + outer
-    return re.compile("|".join(groups))
+def _shorter_ones(words: Sequence[str]) -> list[int]:
+    """Return for each of sorted words where the longest other one is that it begins with, or -1."""
+    shorter: list[int] = []
+    for at, word in enumerate(words):
+        place = at - 1
+        while place >= 0 and not word.startswith(words[place]):
+            place = shorter[place]
+        shorter.append(place)
+    return shorter
 
 
-def _ended(word: str) -> str:
-    """Return a pattern of the word that does not let it go on."""
-    return re.escape(word) + (r"(?!\w)" if re.search(r"\w\Z", word) else "")
+def _start_of(words: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern of the characters that begin a word, where they do not go on with one."""
+    firsts = sorted({word[0] for word in words})
+    inner = "".join(re.escape(first) for first in firsts if _INNER.match(first))
+    outer = "".join(re.escape(first) for first in firsts if not _INNER.match(first))
+    choices = ([rf"(?<!\w)[{inner}]"] if inner else []) + ([f"[{outer}]"] if outer else [])
+    return re.compile("|".join(choices))
