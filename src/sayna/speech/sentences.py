@@ -26,6 +26,7 @@ class SentenceCutter:
 
     def __init__(self) -> None:
         self._text = ""  # what is not complete yet begins it
+        self._looked = 0  # characters of it in which no sentence ends
         self._finished = False
         self._cut = False
 
@@ -44,14 +45,16 @@ class SentenceCutter:
         if end is None:
             return None
         sentence, self._text = self._text[:end].rstrip(), self._text[end:]
+        self._looked = 0
         self._cut = True
         return sentence
 
     def _end(self) -> int | None:
         text = self._text
-        for edge in SENTENCE_EDGE.finditer(text, 0, MAX_SENTENCE_CHARS + 1):
+        for edge in SENTENCE_EDGE.finditer(text, self._looked, MAX_SENTENCE_CHARS + 1):
             if _WORD.search(text, 0, edge.end()) and not _goes_on(text[: edge.start()]):
                 return edge.end()
+            self._looked = edge.end()  # what follows cannot change that
         if len(text) > MAX_SENTENCE_CHARS:
             return end_of_part(text, MAX_SENTENCE_CHARS, INNER_EDGES)
         if self._finished and text and not (self._cut and _WORD.search(text) is None):
