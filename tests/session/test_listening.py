@@ -292,3 +292,17 @@ async def test_nobody_is_woken_for_a_turn_of_a_session_that_is_over() -> None:
         ears.listening.stop_waiting()
         ears.clock.advance(10.0)
         assert len(ears.outlet.events) == 1
+
+
+async def test_nobody_is_woken_for_what_is_held_when_speech_is_broken_off_with_the_session() -> (
+    None
+):
+    ears = Ears()
+    ears.protection.hand_over(ears.clock.now(), 5.0, protected=True)
+    async with ears.following():
+        ears.recognizer.emit(Transcript("a", is_final=True))
+        await settle()
+        ears.listening.stop_waiting()
+        ears.protection.finish()
+        ears.clock.advance(10.0)
+        assert ears.outlet.events == []

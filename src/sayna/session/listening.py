@@ -115,7 +115,8 @@ class Listening:
             self._outlet.tell(self._held.pop())
 
     def stop_waiting(self) -> None:
-        """Wake up for nothing any more."""
+        """Wake up for nothing any more, whatever becomes of the protection."""
+        self._protection.watch(lambda: None)
         for alarm in (self._alarm, self._turn_alarm):
             if alarm is not None:
                 alarm.cancel()
