@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from sayna.api.sockets import UpgradeProtocol
-from sayna.api.ws_transport import MAX_BEHIND
+from sayna.api.ws_transport import FAR_BEHIND, MAX_BEHIND
 from sayna.errors import NetworkFailed
 from sayna.session.session import Session
 from sayna.settings.tree import Settings
@@ -239,6 +239,34 @@ async def test_a_client_that_does_not_read_stops_neither_hearing_nor_the_others(
             await fence(client)
     await served.wait_alone()
     assert served.leftovers == []
+
+
+async def test_a_clear_drops_a_text_that_waits_for_the_client_to_read_its_errors() -> None:
+    async with serve() as served, open_raw(served.port) as deaf:
+        await deaf.send(render_frame(TEXT, CONFIG_TEXT.encode()))
+        assert b"ready" in (await deaf.receive()).payload
+        deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a socket's has it
+        served.provider.speech = lambda _text: bytes(64 * 2**20)
+        await deaf.send(render_frame(TEXT, b'{"type":"speak","text":"much"}'))
+        [recognizer], [synthesizer] = served.provider.recognizers, served.provider.synthesizers
+        [connection] = [
+            cast("UpgradeProtocol", one)._connection for one in served.app.state.drain.sockets
+        ]
+        assert connection is not None
+        await until(lambda: not connection._transport.writable)
+        for number in range(FAR_BEHIND):
+            recognizer.emit(Transcript(f"final {number}", is_final=True))
+        await until(lambda: len(connection._transport._backlog) >= FAR_BEHIND)
+        await deaf.send(render_frame(TEXT, speak("later").encode()))
+        await deaf.send(render_frame(TEXT, b'{"type":"clear"}'))
+        await deaf.send(render_frame(BINARY, b"\7" * 640))
+        await until(lambda: recognizer.audio[-640:] == b"\7" * 640)
+        deaf.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        await deaf.send(render_frame(TEXT, b'{"type":"send_message","message":"x","role":"x"}'))
+        while b"LiveKit" not in (await deaf.receive()).payload:
+            pass
+        assert synthesizer.spoken == ["much"]
+    await served.wait_alone()
 
 
 async def test_an_error_in_the_text_keeps_its_place_among_the_answers() -> None:

@@ -142,9 +142,7 @@ class Connection:
                 while True:
                     direct = session.hears and not self._queue.detains_audio
                     self._hear = session.hear if direct else None
-                    item = await self._queue.get()
-                    if not isinstance(item, AudioBurst):
-                        await self._transport.wait_caught_up()
+                    item = await self._next_item()
                     await _act(session, item)
                     if isinstance(item, Config):
                         self._queue.config_done()
@@ -157,6 +155,12 @@ class Connection:
             self._session = None
             self._hear = _ignore
             self._stop.set()
+
+    async def _next_item(self) -> Item:
+        """Take out what is next; a command once its answer has room, a `clear` may drop it yet."""
+        if not await self._queue.wait_is_audio():
+            await self._transport.wait_caught_up()
+        return await self._queue.get()
 
     async def _say_goodbye(self, tasks: asyncio.TaskGroup) -> None:
         """Drain the session, but no longer than the client is there to hear it."""

@@ -90,11 +90,16 @@ class CommandQueue:
         while self._audio_bytes > self._max_audio_bytes or self._frames > MAX_EARLY_FRAMES:
             self._drop_oldest_audio()
 
-    async def get(self) -> Item:
-        """Take out the oldest item, waiting for one; `config_done` after each config."""
+    async def wait_is_audio(self) -> bool:
+        """Wait until there is an item, tell whether the oldest one is audio."""
         while not self._items:
             self._filled.clear()
             await self._filled.wait()
+        return isinstance(self._items[0][0], AudioBurst)
+
+    async def get(self) -> Item:
+        """Take out the oldest item, waiting for one; `config_done` after each config."""
+        await self.wait_is_audio()
         item, size = self._items.popleft()
         self._bytes -= size
         if isinstance(item, AudioBurst):
