@@ -23,6 +23,11 @@ def voice(*, streams: bool = False, audio_format: str = "linear16") -> ScriptedS
     return kind(ScriptedProvider(), options)
 
 
+def parts_of(utterance: Utterance, synthesizer: ScriptedSynthesizer) -> Parts:
+    streaming = synthesizer if isinstance(synthesizer, StreamingSynthesizer) else None
+    return Parts(utterance, synthesizer, streaming, RULES)
+
+
 async def made(speak: Speak | None) -> bytes:
     assert speak is not None
     return b"".join([chunk async for chunk in speak()])
@@ -31,7 +36,7 @@ async def made(speak: Speak | None) -> bytes:
 async def test_a_whole_text_is_one_part_for_any_voice() -> None:
     for streams in (False, True):
         synthesizer = voice(streams=streams)
-        parts = Parts(utterance_of("Ask AI. Now.", is_open=False), synthesizer, RULES)
+        parts = parts_of(utterance_of("Ask AI. Now.", is_open=False), synthesizer)
         speak = parts.next_part()
         assert await made(speak) == await made(speak) == speech_of("Ask A I. Now.")  # tried again
         assert parts.next_part() is None
@@ -40,7 +45,7 @@ async def test_a_whole_text_is_one_part_for_any_voice() -> None:
 
 async def test_a_text_in_pieces_is_made_sentence_by_sentence() -> None:
     synthesizer, utterance = voice(), utterance_of("Ask A")
-    parts = Parts(utterance, synthesizer, RULES)
+    parts = parts_of(utterance, synthesizer)
     assert parts.next_part() is None
     utterance.add("I. Then")
     utterance.add(" go. No")
@@ -57,7 +62,7 @@ async def test_a_text_in_pieces_is_made_sentence_by_sentence() -> None:
 async def test_the_sentences_of_a_wav_are_one_file() -> None:
     synthesizer, utterance = voice(audio_format="wav"), utterance_of("One. Two.")
     synthesizer._provider.speech = lambda text: render_header(8_000) + text.encode()
-    parts = Parts(utterance, synthesizer, RULES)
+    parts = parts_of(utterance, synthesizer)
     utterance.end()
     audio = [await made(parts.next_part()) for _ in range(2)]
     assert b"".join(audio) == render_header(8_000) + b"One.Two."
@@ -65,7 +70,7 @@ async def test_the_sentences_of_a_wav_are_one_file() -> None:
 
 async def test_an_engine_that_takes_pieces_gets_them_pronounced_and_all_again_when_asked() -> None:
     synthesizer, utterance = voice(streams=True), utterance_of("Ask A")
-    parts = Parts(utterance, synthesizer, RULES)
+    parts = parts_of(utterance, synthesizer)
     speak = parts.next_part()
     assert parts.next_part() is None
     utterance.add("I now")
@@ -78,7 +83,7 @@ async def test_an_engine_that_takes_pieces_gets_them_pronounced_and_all_again_wh
 
 async def test_no_piece_that_is_blank_from_the_beginning_is_passed_on() -> None:
     synthesizer, utterance = voice(streams=True), utterance_of("um")
-    speak = Parts(utterance, synthesizer, RULES).next_part()
+    speak = parts_of(utterance, synthesizer).next_part()
     assert speak is not None
     audio = speak()
     utterance.add(" um")
@@ -94,4 +99,4 @@ def test_nothing_is_made_of_what_is_lost() -> None:
         for streams in (False, True):
             utterance = utterance_of(text)
             utterance.lose()
-            assert Parts(utterance, voice(streams=streams), RULES).next_part() is None
+            assert parts_of(utterance, voice(streams=streams)).next_part() is None

@@ -18,7 +18,7 @@ from sayna.providers.credentials import fingerprint
 from sayna.settings.tree import Settings
 from sayna.settings.values import Section
 from sayna.speech.options import SynthesizerOptions
-from sayna.speech.protocols import AudioFormat, Synthesizer, Versioned, Watched
+from sayna.speech.protocols import AudioFormat, Synthesizer, Watched, speech_version_of
 from sayna.storage.speech_cache import SpeechCache
 
 REPLAY_S = 0.1
@@ -167,7 +167,7 @@ class SpeechMemory:
             synthesizer: open.
             options: those that it was opened with, credentials included.
         """
-        version = synthesizer.speech_version if isinstance(synthesizer, Versioned) else ""
+        version = speech_version_of(synthesizer)
         if version is None or not self.cache.max_audio_bytes:
             return synthesizer
         scope = self._scope_of(options, synthesizer.audio_format)

@@ -26,14 +26,20 @@ class Parts:
     Args:
         utterance: nobody else takes its text.
         synthesizer: makes them.
+        streaming: the same, if it takes texts in pieces.
         pronouncer: is asked before.
     """
 
     def __init__(
-        self, utterance: Utterance, synthesizer: Synthesizer, pronouncer: Pronouncer
+        self,
+        utterance: Utterance,
+        synthesizer: Synthesizer,
+        streaming: TextStreaming | None,
+        pronouncer: Pronouncer,
     ) -> None:
         self.utterance = utterance
         self._synthesizer = synthesizer
+        self._streaming = streaming
         self._pronouncer = pronouncer
         self._sentences = _Sentences(utterance, pronouncer.apply_to_pieces())
         self._begun = False
@@ -43,7 +49,7 @@ class Parts:
         if self.utterance.is_lost:
             return None
         voice, first = self._synthesizer, not self._begun
-        if self.utterance.is_streamed and not isinstance(voice, TextStreaming):
+        if self.utterance.is_streamed and self._streaming is None:
             sentence = self._sentences.next_sentence()
             speak = None if sentence is None else lambda: speak_part(voice, sentence, first=first)
         else:
@@ -53,8 +59,9 @@ class Parts:
 
     def _speak_all(self) -> Speak:
         utterance, pronouncer, voice = self.utterance, self._pronouncer, self._synthesizer
-        if utterance.is_streamed and isinstance(voice, TextStreaming):
-            return lambda: voice.speak_stream(_Pieces(utterance, pronouncer.apply_to_pieces()))
+        streaming = self._streaming
+        if utterance.is_streamed and streaming is not None:
+            return lambda: streaming.speak_stream(_Pieces(utterance, pronouncer.apply_to_pieces()))
         text = utterance.take_all()
         return lambda: voice.speak(pronouncer.apply(text))
 

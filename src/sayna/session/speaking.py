@@ -30,7 +30,7 @@ from sayna.session.patience import WaitLimits, stall_limit_s
 from sayna.session.protection import Protection
 from sayna.session.utterance import Utterance
 from sayna.speech.pronunciation import Pronouncer
-from sayna.speech.protocols import Synthesizer
+from sayna.speech.protocols import Synthesizer, TextStreaming
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +73,7 @@ class Speaking:
         faults: RepeatLimit,
     ) -> None:
         self._synthesizer = synthesizer
+        self._streaming = synthesizer if isinstance(synthesizer, TextStreaming) else None
         self._outlet = outlet
         self._protection = protection
         self._pronouncer = pronouncer
@@ -190,7 +191,8 @@ class Speaking:
         except ProviderError:
             utterance.lose()  # what comes of it must not be said without its beginning
             raise
-        self._queue.append(Parts(utterance, self._synthesizer, self._pronouncer))
+        parts = Parts(utterance, self._synthesizer, self._streaming, self._pronouncer)
+        self._queue.append(parts)
         self._idle.clear()
         self._asked.set()
         self._look_ahead()

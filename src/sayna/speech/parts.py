@@ -4,7 +4,13 @@ import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 
 from sayna.audio.wav import HEADER_BYTES
-from sayna.speech.protocols import AudioFormat, Limited, Synthesizer, Versioned, Watched
+from sayna.speech.protocols import (
+    AudioFormat,
+    Synthesizer,
+    Watched,
+    max_text_chars_of,
+    speech_version_of,
+)
 
 SENTENCE_EDGE = re.compile(  # closing quotes may follow the full stop
     r"""(?<=[.!?\u2026])["'\u201d\u2019\u00bb)\]]*+\s|(?<=[\u3002\uff01\uff1f])|\n"""
@@ -73,8 +79,7 @@ class InParts:
     @property
     def speech_version(self) -> str | None:
         """That of the synthesizer within; empty when it has none."""
-        inner = self._synthesizer
-        return inner.speech_version if isinstance(inner, Versioned) else ""
+        return speech_version_of(self._synthesizer)
 
     @property
     def stall_limit_s(self) -> float | None:
@@ -125,5 +130,5 @@ async def speak_part(
 
 def in_parts(synthesizer: Synthesizer) -> Synthesizer:
     """Return a voice that takes texts of any length; the same one when it does already."""
-    max_chars = synthesizer.max_text_chars if isinstance(synthesizer, Limited) else None
+    max_chars = max_text_chars_of(synthesizer)
     return synthesizer if max_chars is None else InParts(synthesizer, max_chars)

@@ -117,6 +117,19 @@ class Limited(Protocol):
         ...
 
 
+def speech_version_of(synthesizer: Synthesizer) -> str | None:
+    """Return the version of a synthesizer, empty when it has none; None: never remember it."""
+    # Checking for the protocol takes longer than all else that a remembered text needs here.
+    version: str | None = getattr(synthesizer, "speech_version", "")
+    return version
+
+
+def max_text_chars_of(synthesizer: Synthesizer) -> int | None:
+    """Return the most characters that a synthesizer takes at once; None: any number."""
+    max_chars: int | None = getattr(synthesizer, "max_text_chars", None)  # as above
+    return max_chars
+
+
 @runtime_checkable
 class TextStreaming(Protocol):
     """What a synthesizer may be besides: one that takes a text while it is still being written.

@@ -16,6 +16,7 @@ class StreamedVoice:
     def __init__(self, whole: Synthesizer, streaming: TextStreaming) -> None:
         self._whole = whole
         self._streaming = streaming
+        self._watched = streaming if isinstance(streaming, Watched) else None
 
     @property
     def audio_format(self) -> AudioFormat:
@@ -25,14 +26,12 @@ class StreamedVoice:
     @property
     def stall_limit_s(self) -> float | None:
         """That of the engine, in seconds; None when it has none."""
-        engine = self._streaming
-        return engine.stall_limit_s if isinstance(engine, Watched) else None
+        return None if self._watched is None else self._watched.stall_limit_s
 
     @property
     def signs_of_life(self) -> int:
         """Those of the engine; 0 when it shows none."""
-        engine = self._streaming
-        return engine.signs_of_life if isinstance(engine, Watched) else 0
+        return 0 if self._watched is None else self._watched.signs_of_life
 
     def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """Say a whole text.
