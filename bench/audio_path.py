@@ -24,7 +24,8 @@ from picows import WSFrame, WSTransport
 from bench.counting import CountingProvider, CountingRecognizer
 from bench.exchange import FRAME, FRAMES_PER_RESULT, config
 from bench.stand_ins import HEARD, Frame, Providers, Socket, TellingProvider, Told
-from sayna.api.messages import Config, parse_command, render_event
+from sayna.api.event_messages import render_event
+from sayna.api.messages import Config, parse_command
 from sayna.api.ws import Connection
 from sayna.api.ws_transport import WebSocketTransport
 from sayna.session.clock import LoopClock

@@ -1,7 +1,6 @@
 import json
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # it brings no types
 import pytest
 
 from sayna.api.messages import (
@@ -11,21 +10,10 @@ from sayna.api.messages import (
     InvalidMessage,
     Speak,
     UpdateConfig,
-    json_schemas,
     parse_command,
-    render_event,
-)
-from sayna.session.events import (
-    PlaybackComplete,
-    Problem,
-    Ready,
-    SessionEvent,
-    TransferProblem,
 )
 from sayna.session.loading_audio import ClipRequest
-from sayna.speech.events import Transcript
 from sayna.speech.options import Pronunciation, RecognizerOptions, SynthesizerOptions
-from sayna.turns.open_turn import TurnEnd
 
 STT: dict[str, Any] = {
     "provider": "Deepgram",
@@ -276,47 +264,3 @@ def test_an_update_may_leave_everything_out() -> None:
     assert parse_command('{"type":"update_config"}') == UpdateConfig()
     text = '{"type":"update_config","vad":null,"turn_detect":{"threshold":null}}'
     assert isinstance(parse_command(text), UpdateConfig)
-
-
-@pytest.mark.parametrize(
-    ("event", "text"),
-    [
-        (Ready("s", "u"), '{"type":"ready","stream_id":"s","livekit_url":"u"}'),
-        (
-            TurnEnd(Transcript("", True, True, 1.0), "a b"),
-            (
-                '{"type":"stt_result","transcript":"","is_final":true,"is_speech_final":true,'
-                '"confidence":1.0,"turn_transcript":"a b"}'
-            ),
-        ),
-        (
-            Ready("s", "u", ()),
-            '{"type":"ready","stream_id":"s","livekit_url":"u","events":[]}',
-        ),
-        (
-            Transcript("hé", True, False, 0.5),
-            (
-                '{"type":"stt_result","transcript":"hé","is_final":true,"is_speech_final":false,'
-                '"confidence":0.5}'
-            ),
-        ),
-        (Problem('a "b"'), '{"type":"error","message":"a \\"b\\""}'),
-        (TransferProblem("no"), '{"type":"sip_transfer_error","message":"no"}'),
-        (PlaybackComplete(7), '{"type":"tts_playback_complete","timestamp":7}'),
-    ],
-)
-def test_an_event_is_written_compactly_with_its_type_first(event: SessionEvent, text: str) -> None:
-    assert render_event(event).decode() == text
-
-
-def test_the_schemas_accept_what_is_read_and_written() -> None:
-    schemas = json_schemas()
-    store = {"components": {"schemas": schemas}}
-    commands = jsonschema.Draft202012Validator({**schemas["WsCommand"], **store})
-    messages = jsonschema.Draft202012Validator({**schemas["WsEvent"], **store})
-    commands.validate(json.loads(config(events=["vad"])))
-    commands.validate({"type": "clear"})
-    messages.validate(json.loads(render_event(Ready("s", "u"))))
-    messages.validate(json.loads(render_event(Transcript("a"))))
-    assert not commands.is_valid({"type": "foo"})
-    assert not commands.is_valid({"type": "speak"})

@@ -2,13 +2,18 @@ import json
 import re
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]  # it brings no types
 import pytest
 from openapi_spec_validator import validate
 
+from sayna.api.event_messages import render_event
 from sayna.api.openapi import TITLE, document
 from sayna.api.routes import ROUTES
 from sayna.app import create_app
+from sayna.session.events import Ready
 from sayna.settings.tree import Settings
+from sayna.speech.events import Transcript
+from tests.api.served import CONFIG_TEXT
 
 DOCUMENT = document()
 OPERATIONS = [
@@ -82,3 +87,16 @@ def test_messages_of_the_socket_are_among_the_schemas() -> None:
     assert {"WsCommand", "WsEvent", "WsConfig"} <= set(schemas)
     for name in re.findall(r"#/components/schemas/(\w+)", json.dumps(DOCUMENT)):
         assert name in schemas
+
+
+def test_the_schemas_of_the_socket_accept_what_is_read_and_written() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    store = {"components": {"schemas": schemas}}
+    commands = jsonschema.Draft202012Validator({**schemas["WsCommand"], **store})
+    messages = jsonschema.Draft202012Validator({**schemas["WsEvent"], **store})
+    commands.validate(json.loads(CONFIG_TEXT))
+    commands.validate({"type": "clear"})
+    messages.validate(json.loads(render_event(Ready("s", "u"))))
+    messages.validate(json.loads(render_event(Transcript("a"))))
+    assert not commands.is_valid({"type": "foo"})
+    assert not commands.is_valid({"type": "speak"})

@@ -1,30 +1,20 @@
-"""The `/ws` messages, exactly as documented to clients.
+"""The `/ws` messages that clients send, exactly as documented to them.
 
-Each struct is one message; its fields stand in the order in which they are sent. `parse_command`
-reads what clients send, `render_event` writes what they get, `json_schemas` describes both.
-Types are strict: nothing is converted, and `null` is only accepted where the type says so.
+Each struct is one message; `parse_command` reads them. Types are strict: nothing is converted, and
+`null` is only accepted where the type says so. What clients get is in `event_messages`.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from sayna.api.repeated_fields import find_repeated_field
 from sayna.errors import InvalidRequest
-from sayna.session.events import (
-    PlaybackComplete,
-    Problem,
-    Ready,
-    SessionEvent,
-    TransferProblem,
-)
 from sayna.session.loading_audio import ClipRequest
 from sayna.session.opening import SessionRequest, SttRequest, TtsRequest
-from sayna.speech.events import Transcript
 from sayna.speech.options import Pronunciation, RecognizerOptions, SynthesizerOptions
-from sayna.turns.open_turn import TurnEnd
 
 U16 = Annotated[int, Meta(ge=0, le=2**16 - 1)]
 U32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
@@ -50,7 +40,7 @@ MAX_ECHO_CHARS = 64
 """Characters of an unknown type that its error repeats."""
 
 MIN_WAIT_S, MAX_WAIT_S = 1, 600
-"""Seconds that any timeout of a config can mean at most: a day."""
+"""Seconds that a timeout of a config counts as at least and at most."""
 
 
 T = TypeVar("T")
@@ -261,49 +251,7 @@ Command = (
 """Everything a client may send as text."""
 
 
-class ReadyMessage(Struct, tag="ready", tag_field="type"):
-    """The session is open."""
-
-    stream_id: str
-    livekit_url: str
-    events: list[str] | UnsetType = UNSET
-
-
-class SttResult(Struct, tag="stt_result", tag_field="type"):
-    """Something was heard."""
-
-    transcript: str
-    is_final: bool
-    is_speech_final: bool
-    confidence: Annotated[float, Meta(ge=0, le=1)]
-    turn_transcript: Annotated[
-        str | UnsetType, Meta(description="With `is_speech_final`: all that was said in the turn.")
-    ] = UNSET
-
-
-class ErrorMessage(Struct, tag="error", tag_field="type"):
-    """Something went wrong; the connection stays open."""
-
-    message: str
-
-
-class SipTransferError(Struct, tag="sip_transfer_error", tag_field="type"):
-    """The call was not transferred."""
-
-    message: str
-
-
-class TtsPlaybackComplete(Struct, tag="tts_playback_complete", tag_field="type"):
-    """Everything that was to be said has been sent."""
-
-    timestamp: Annotated[int, Meta(description="Milliseconds since 1970.")]
-
-
-Message = ReadyMessage | SttResult | ErrorMessage | SipTransferError | TtsPlaybackComplete
-"""Everything the server sends as text."""
-
 _decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
-_encoder = msgspec.json.Encoder()
 
 _NESTED: Mapping[str, Mapping[str, Sequence[str]]] = {
     "config": {
@@ -371,27 +319,6 @@ def _detail(text: str) -> str:
     return text
 
 
-def render_event(event: SessionEvent) -> bytes:
-    """Write one message to a client: compact JSON, `type` first, what is not there left out."""
-    return _encoder.encode(_message(event))
-
-
-def _message(event: SessionEvent) -> Message:
-    match event:
-        case Transcript():
-            return SttResult(*event)
-        case TurnEnd(result, turn_text):
-            return SttResult(*result, turn_text)
-        case Problem(text):
-            return ErrorMessage(text)
-        case PlaybackComplete(at_ms):
-            return TtsPlaybackComplete(at_ms)
-        case TransferProblem(text):
-            return SipTransferError(text)
-        case Ready(stream_id, livekit_url, events):
-            return ReadyMessage(stream_id, livekit_url, UNSET if events is None else list(events))
-
-
 def _given(value: T | None, default: T) -> T:
     return default if value is None else value
 
@@ -404,16 +331,3 @@ def _given_fields(struct: Struct) -> dict[str, int]:
 
 def _seconds(value: int | None, default: float) -> float:
     return default if value is None else float(min(max(value, MIN_WAIT_S), MAX_WAIT_S))
-
-
-def json_schemas() -> dict[str, dict[str, Any]]:
-    """Return the JSON schema of every message, by name, for the components of the OpenAPI.
-
-    Names start with `Ws`, because REST has a `TtsConfig` of its own. `WsCommand` is what a client
-    may send as text, `WsEvent` what it may get.
-    """
-    (commands, events), components = msgspec.json.schema_components(
-        [Command, Message], ref_template="#/components/schemas/Ws{name}"
-    )
-    prefixed = {f"Ws{name}": schema for name, schema in components.items()}
-    return {**prefixed, "WsCommand": commands, "WsEvent": events}

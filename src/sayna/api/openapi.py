@@ -2,13 +2,15 @@
 
 from typing import Any, cast
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from sayna import __version__
 from sayna.api.answers import AccessProblem
 from sayna.api.authentication import is_public
-from sayna.api.messages import json_schemas
+from sayna.api.event_messages import Message
+from sayna.api.messages import Command
 from sayna.api.routes import add_routes
 
 TITLE = "Sayna API"
@@ -48,7 +50,7 @@ def build_document(app: FastAPI) -> dict[str, Any]:
     components = cast("dict[str, Any]", document.setdefault("components", {}))
     schemas = cast("dict[str, Any]", components.setdefault("schemas", {}))
     schemas[AccessProblem.__name__] = AccessProblem.model_json_schema()
-    schemas |= json_schemas()
+    schemas |= socket_schemas()
     for unused in ("HTTPValidationError", "ValidationError"):  # the framework's own, not ours
         schemas.pop(unused, None)
     components["securitySchemes"] = {
@@ -64,6 +66,19 @@ def build_document(app: FastAPI) -> dict[str, Any]:
         for operation in operations.values():
             _complete(operation, protected=not is_public(path))
     return document
+
+
+def socket_schemas() -> dict[str, dict[str, Any]]:
+    """Return the JSON schema of every message of `/ws`, by name, for the components of the OpenAPI.
+
+    Names start with `Ws`, because REST has a `TtsConfig` of its own. `WsCommand` is what a client
+    may send as text, `WsEvent` what it may get.
+    """
+    (commands, events), components = msgspec.json.schema_components(
+        [Command, Message], ref_template="#/components/schemas/Ws{name}"
+    )
+    prefixed = {f"Ws{name}": schema for name, schema in components.items()}
+    return {**prefixed, "WsCommand": commands, "WsEvent": events}
 
 
 def _complete(operation: dict[str, Any], *, protected: bool) -> None:

@@ -14,7 +14,7 @@ import structlog
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
 from typing_extensions import override
 
-from sayna.api.messages import render_event
+from sayna.api.event_messages import render_event
 from sayna.api.unread import UnreadLimit, acknowledged_bytes
 from sayna.session.clock import Alarm, Clock
 from sayna.session.events import Backlog, SessionEvent
