@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 from typing_extensions import override
 
-from sayna.api.messages import Config, parse_command, render_event
+from sayna.api.event_messages import render_event
+from sayna.api.messages import Config, parse_command
 from sayna.providers.deepgram.refusals import refused_request
 from sayna.providers.deepgram.stt_wire import DeepgramListenWire
 from sayna.session.clock import Clock, pause
