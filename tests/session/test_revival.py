@@ -29,6 +29,7 @@ from sayna.session.revival import (
     open_reviving,
 )
 from sayna.session.session import open_session
+from sayna.session.tail import KEPT_S
 from sayna.settings.tree import Settings
 from sayna.settings.vendors import Providers
 from sayna.speech.events import RecognizerFault, SpeechEvent, Transcript
@@ -504,6 +505,11 @@ async def test_an_attempt_takes_no_longer_than_it_may(monkeypatch: pytest.Monkey
         await ears.pass_time(BACKOFF_S[0])
         await until(lambda: ears.events)
     assert ears.events == [RecognizerFault("Connection failed: Connection timeout")]
+
+
+async def test_a_second_attempt_comes_while_all_audio_is_still_kept() -> None:
+    assert BACKOFF_S[0] + revival.FIRST_REOPENING_LIMIT_S + BACKOFF_S[1] < KEPT_S
+    assert revival.FIRST_REOPENING_LIMIT_S < revival.REOPENING_LIMIT_S
 
 
 async def test_a_first_engine_that_does_not_open_is_the_callers_error() -> None:

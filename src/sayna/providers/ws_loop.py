@@ -51,9 +51,10 @@ GREETING_LIMIT_S = 10.0
 MANY_EVENTS = 256
 """Events that wait for the session; from here on no more is read."""
 
-PING_S = 0.5
-STALL_LIMIT_S = 1.5
-"""A vendor that got audio and gave no sign for so long is dead: three pings went unanswered."""
+PING_S = 0.3
+STALL_LIMIT_S = 1.0
+"""A vendor that got audio and gave no sign for so long is dead: three pings went unanswered. Half
+of the 2 s that are kept for its successor must be left for what was said before."""
 
 
 class StreamRecognizer:

@@ -46,8 +46,12 @@ QUIET_ATTEMPTS = 3
 JITTER = 0.2
 """Share by which a pause may be shorter, so that a thousand sessions do not dial at once."""
 
+FIRST_REOPENING_LIMIT_S = 1.0
+"""Seconds for the first attempt: a second one, which has more, must come while all is still kept.
+A vendor that does not answer one connection mostly answers the next."""
+
 REOPENING_LIMIT_S = 10.0
-"""Seconds for one attempt."""
+"""Seconds for each further attempt."""
 
 CLOSING_LIMIT_S = 5.0
 """Seconds that the engine may take to close in the end."""
@@ -262,7 +266,10 @@ class RevivingRecognizer:
             return ConnectionFailed("the stream was closed")
         self._attempts += 1
         try:
-            engine = await self._open(REOPENING_LIMIT_S)
+            limit_s = REOPENING_LIMIT_S
+            if self._attempts == 1:
+                limit_s = min(limit_s, FIRST_REOPENING_LIMIT_S)
+            engine = await self._open(limit_s)
             self._replay(engine)
         except Exception as error:  # noqa: BLE001 - there will be another attempt
             self._let_go(BURYING_LIMIT_S)

@@ -202,3 +202,11 @@ def test_an_ordinary_close_is_the_end_only_of_a_stream_that_was_closed() -> None
 
 def test_a_refusal_does_not_repeat_the_key() -> None:
     assert "test-key" not in str(wire_of().refusal(401, {}, b"test-key is wrong"))
+
+
+def test_a_final_that_comes_twice_is_heard_once() -> None:
+    wire = wire_of()
+    once = result("one", final=True, start=1.0, duration=1.5)
+    again = result("one", final=True, start=2.5, duration=1.5)
+    heard = [event for event in decode(wire, once, once, again) if isinstance(event, Transcript)]
+    assert [event.text for event in heard] == ["one", "one"]

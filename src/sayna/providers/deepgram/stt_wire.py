@@ -35,6 +35,8 @@ class _Channel(msgspec.Struct):
 
 class _Results(msgspec.Struct, tag="Results"):
     channel: _Channel
+    start: float = 0.0
+    duration: float = 0.0
     is_final: bool = False
     speech_final: bool = False
     from_finalize: bool = False
@@ -81,6 +83,7 @@ class DeepgramListenWire:
         self._finalizing = 0
         self._finishing = False
         self._interim = False  # the last result was one with text
+        self._last_final: tuple[float, float, str] | None = None
         self._open_turn = False  # finals came, and no speech-final since
 
     def opening(self) -> Sequence[Message]:
@@ -147,6 +150,8 @@ class DeepgramListenWire:
         if not said.channel.alternatives:
             return ()
         best = said.channel.alternatives[0]
+        if said.is_final and self._is_repeated(said, best.transcript):
+            return ()
         is_speech_final = said.speech_final
         if said.from_finalize and self._finalizing:
             self._finalizing -= 1
@@ -159,6 +164,11 @@ class DeepgramListenWire:
         self._open_turn = not is_speech_final and (said.is_final or self._open_turn)
         confidence = min(1.0, max(0.0, best.confidence))
         return (Transcript(best.transcript, said.is_final, is_speech_final, confidence),)
+
+    def _is_repeated(self, said: _Results, text: str) -> bool:
+        """Tell whether this final was just there: the same words at the same place of the audio."""
+        before, self._last_final = self._last_final, (said.start, said.duration, text)
+        return said.duration > 0 and self._last_final == before
 
     def _utterance_end(self) -> Iterable[WireEvent]:
         if not self._open_turn:
