@@ -11,6 +11,7 @@ import socket as sockets
 import struct
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -186,7 +187,8 @@ class EmulatedSocket:
         if self._half_open:
             await self._released.wait()
             return None
-        frame = await self._socket.receive()
+        while (frame := await self._socket.receive()).type in {WSMsgType.PING, WSMsgType.PONG}:
+            await self._answer_ping(frame.type, frame.data)
         if frame.type is WSMsgType.BINARY:
             audio: bytes = frame.data
             self._count_received("binary", audio)
@@ -197,6 +199,11 @@ class EmulatedSocket:
             return text
         self._note_end(frame.type, frame.data)
         return None
+
+    async def _answer_ping(self, type_: WSMsgType, data: bytes) -> None:
+        if type_ is WSMsgType.PING and self._silent_until_s is None and not self._gone:
+            with suppress(ConnectionError, RuntimeError):  # the next receive tells of the end
+                await self._socket.pong(data)
 
     def _count_received(self, kind: Kind, payload: Message) -> None:
         self.connection.received.messages += 1

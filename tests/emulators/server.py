@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -198,7 +198,7 @@ class Emulator:
         except Refused as refused:
             response = self.dialect.refusal(exchange, refused)
         except Gone:
-            return web.Response(status=499)  # nobody reads it
+            return exchange.answer or web.Response(status=499)  # nobody reads it
         self._note_answer(exchange, response)
         return response
 
@@ -295,11 +295,16 @@ class Exchange:
     async def socket(
         self, *, headers: Mapping[str, str], protocols: Sequence[str] = ()
     ) -> AsyncGenerator[EmulatedSocket, None]:
-        """Upgrade; the block is the conversation."""
+        """Upgrade; the block is the conversation.
+
+        Raises:
+            Gone: on entering; a rule ended it at once.
+        """
         emulator = self.emulator
         response = web.WebSocketResponse(
             timeout=CLOSE_LIMIT_S,
             protocols=protocols,
+            autoping=False,  # a vendor that hangs answers no ping either
             compress=False,
             max_msg_size=MAX_MESSAGE_BYTES,
         )
@@ -322,9 +327,8 @@ class Exchange:
         emulator.stats.opened()
         try:
             await socket.strike_at_open()
-            yield socket
-        except Gone:
-            pass
+            with suppress(Gone):
+                yield socket
         finally:
             emulator.sockets.remove(socket)
             emulator.stats.closed(self.connection)

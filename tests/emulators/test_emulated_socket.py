@@ -271,3 +271,34 @@ async def test_a_test_can_speak_as_the_vendor() -> None:
 
 async def _read_end(socket: aiohttp.ClientWebSocketResponse) -> None:
     assert await _read(socket) == "close 1001 bye"
+
+
+@pytest.mark.parametrize(
+    ("action", "end"),
+    [
+        (DropAfter(mode="close", code=1013), "close 1013 "),
+        (DropAfter(mode="eof"), "closed"),
+        (ErrorMessage(), '{"type":"Error"}'),
+    ],
+)
+async def test_a_connection_can_end_before_a_word_was_said(action: Action, end: str) -> None:
+    async with _talking(action) as (emulator, socket):
+        assert await _read(socket) == end
+    assert emulator.sockets == []
+
+
+async def test_a_vendor_that_hangs_answers_no_ping_and_one_that_lives_does() -> None:
+    for actions, answered in (((), True), ((Hang(),), False)):
+        async with _talking(*actions) as (emulator, socket):
+            socket._autoping, socket._autoclose = False, False
+            await socket.ping(b"there?")
+            await socket.send_str("said")
+            records = await emulator.recorder.wait_for(1, sender="client", kind="text")
+            assert records[0].payload == "said"
+            if answered:
+                while (frame := await socket.receive(LIMIT_S)).type is not WSMsgType.PONG:
+                    pass
+                assert frame.data == b"there?"
+            else:
+                with pytest.raises(TimeoutError):
+                    await socket.receive(0.05)
