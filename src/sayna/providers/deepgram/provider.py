@@ -14,6 +14,7 @@ from sayna.providers.deepgram.stt_wire import DeepgramListenWire
 from sayna.providers.deepgram.tts_wire import DeepgramSpeakWire, speak_request
 from sayna.providers.deepgram.voices import parse_voices, voices_request
 from sayna.providers.http_loop import VendorHttp, open_vendor_http
+from sayna.providers.ws_client import CallLater
 from sayna.providers.ws_loop import open_stream_recognizer
 from sayna.providers.ws_speech import SpeechSockets, open_speech_sockets
 from sayna.settings.tree import Settings
@@ -136,6 +137,7 @@ class DeepgramProvider:
         http: connections for requests.
         sockets: connections for texts that are still being written.
         tls: shared by all streams; None: without.
+        call_later: wakes streams at their limits; `loop.call_later` when missing.
     """
 
     name = "deepgram"
@@ -147,6 +149,7 @@ class DeepgramProvider:
         http: VendorHttp,
         sockets: SpeechSockets,
         tls: ssl.SSLContext | None,
+        call_later: CallLater | None = None,
     ) -> None:
         self._base_url = str(settings.base_url)
         self._ws_url = str(settings.ws_url)
@@ -154,6 +157,7 @@ class DeepgramProvider:
         self._http = http
         self._sockets = sockets
         self._tls = tls
+        self._call_later = call_later
 
     def open_recognizer(
         self, options: RecognizerOptions
@@ -170,7 +174,9 @@ class DeepgramProvider:
         self, options: RecognizerOptions
     ) -> AsyncGenerator[Recognizer, None]:
         wire = DeepgramListenWire(options, self._ws_url)
-        async with open_stream_recognizer(wire, options, tls=self._tls) as recognizer:
+        async with open_stream_recognizer(
+            wire, options, tls=self._tls, call_later=self._call_later
+        ) as recognizer:
             yield recognizer
 
     @asynccontextmanager
