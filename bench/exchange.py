@@ -28,14 +28,15 @@ SLOW_PIECES = 10
 READY = json.dumps({"type": "ready"})
 
 
-def config(model: str = "") -> bytes:
+def config(model: str = "", provider: str = "counting") -> bytes:
     """Write a session's first message.
 
     Args:
         model: `slow` for the engine that needs time.
+        provider: of both speech and hearing.
     """
     stt = {
-        "provider": "counting",
+        "provider": provider,
         "language": "en-US",
         "sample_rate": 16_000,
         "channels": 1,
@@ -43,7 +44,7 @@ def config(model: str = "") -> bytes:
         "encoding": "linear16",
         "model": "",
     }
-    tts = {"provider": "counting", "model": model, "sample_rate": 16_000}
+    tts = {"provider": provider, "model": model, "sample_rate": 16_000}
     return json.dumps({"type": "config", "stt_config": stt, "tts_config": tts}).encode()
 
 

@@ -5,6 +5,8 @@ run, a plain aiohttp server that knows no cache. `disk` is the first time after 
 
 Then the gap between utterances that wait in a queue, when the engine needs 100 ms to the first byte
 of each; the peer asks its engine for the next utterance when it has sent the one before.
+
+With `--provider deepgram` the engine is behind a socket, as a vendor is; its work is ours, too.
 """
 
 import argparse
@@ -23,7 +25,7 @@ from typing_extensions import override
 
 from bench.exchange import FRAME_S, SLOW_PIECES, config, speak
 from bench.load import connect, hang_up, percentile
-from bench.servers import SERVER_CORE, running
+from bench.servers import PROVIDERS, SERVER_CORE, relaying, running
 
 ROUNDS = 300
 WRITING_S = 0.005
@@ -74,12 +76,12 @@ class Asker(asyncio.Protocol):
         if end and len(body) == content_length(head):
             self._done.set()
 
-    async def ask(self, text: str) -> float:
+    async def ask(self, text: str, provider: str) -> float:
         """Ask for a text; return the milliseconds to the first byte of audio."""
         body = json.dumps(
             {
                 "text": text,
-                "tts_config": {"provider": "counting", "model": "", "sample_rate": 16_000},
+                "tts_config": {"provider": provider, "model": "", "sample_rate": 16_000},
             }
         ).encode()
         self._done.clear()
@@ -103,9 +105,9 @@ def content_length(head: bytes) -> int:
     return int(dict(line.split(b": ", 1) for line in lines)[b"content-length"])
 
 
-async def ask_socket(port: int, texts: Sequence[str], pause_s: float) -> list[float]:
+async def ask_socket(port: int, texts: Sequence[str], pause_s: float, provider: str) -> list[float]:
     """Let one session say the texts, one after the other."""
-    [caller] = await connect(port, 1)
+    [caller] = await connect(port, 1, provider=provider)
     for text in texts:
         await caller.speak(speak(text))
         await asyncio.sleep(pause_s)
@@ -113,12 +115,12 @@ async def ask_socket(port: int, texts: Sequence[str], pause_s: float) -> list[fl
     return caller.first_audio_ms
 
 
-async def ask_route(port: int, texts: Sequence[str], pause_s: float) -> list[float]:
+async def ask_route(port: int, texts: Sequence[str], pause_s: float, provider: str) -> list[float]:
     """Ask for the texts over one kept connection."""
     transport, asker = await asyncio.get_running_loop().create_connection(Asker, "127.0.0.1", port)
     waits: list[float] = []
     for text in texts:
-        waits.append(await asker.ask(text))
+        waits.append(await asker.ask(text, provider))
         await asyncio.sleep(pause_s)
     transport.close()
     return waits
@@ -149,17 +151,26 @@ def figure(server: str, path: str, audio: str, waits: list[float]) -> FirstAudio
 
 
 def measure(
-    name: str, audios: Sequence[str], label: str, rounds: int, cache_path: Path | None = None
+    name: str,
+    audios: Sequence[str],
+    label: str,
+    rounds: int,
+    provider: str,
+    cache_path: Path | None = None,
 ) -> list[FirstAudio]:
     """Run one server and ask it for the same texts once for each word of `audios`."""
     figures: list[FirstAudio] = []
     settings = {} if cache_path is None else {"CACHE_PATH": str(cache_path)}
-    with running(name, core=SERVER_CORE, settings=settings) as server:
+    with (
+        relaying(provider) as vendor,
+        running(name, core=SERVER_CORE, settings=settings | vendor) as server,
+    ):
         for path, ask in PATHS.items():
-            uvloop.run(ask(server.port, ["Warm up."] * WARM_ROUNDS, 0))
+            warming = ask(server.port, ["Warm up."] * WARM_ROUNDS, 0, provider)
+            uvloop.run(warming)
             for audio in audios:
                 pause_s = WRITING_S if cache_path and audio == "new" else 0
-                waits = uvloop.run(ask(server.port, texts_of(path, rounds), pause_s))
+                waits = uvloop.run(ask(server.port, texts_of(path, rounds), pause_s, provider))
                 figures.append(figure(label, path, audio, waits))
     return figures
 
@@ -176,7 +187,8 @@ class Gap(TypedDict):
 class Listener(WSListener):
     """Plays what comes as soon as it comes, and notes the silence before each utterance."""
 
-    def __init__(self) -> None:
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
         self.ready = asyncio.Event()
         self.done = asyncio.Event()
         self.silences_ms: list[float] = []
@@ -186,7 +198,7 @@ class Listener(WSListener):
     @override
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Ask for the engine that needs time."""
-        transport.send(WSMsgType.TEXT, config("slow"))
+        transport.send(WSMsgType.TEXT, config("slow", self._provider))
 
     @override
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -205,9 +217,9 @@ class Listener(WSListener):
             self.done.set()
 
 
-async def listen(port: int) -> list[float]:
+async def listen(port: int, provider: str) -> list[float]:
     """Queue all utterances at once; return the silences between them, ms."""
-    transport, listener = await ws_connect(Listener, f"ws://127.0.0.1:{port}/ws")
+    transport, listener = await ws_connect(lambda: Listener(provider), f"ws://127.0.0.1:{port}/ws")
     assert isinstance(listener, Listener)
     async with asyncio.timeout(30):
         await listener.ready.wait()
@@ -219,10 +231,13 @@ async def listen(port: int) -> list[float]:
     return listener.silences_ms
 
 
-def measure_gaps(name: str) -> Gap:
+def measure_gaps(name: str, provider: str) -> Gap:
     """Let one server say utterances that wait for each other."""
-    with running(name, core=SERVER_CORE) as server:
-        silences = uvloop.run(listen(server.port))
+    with (
+        relaying(provider) as vendor,
+        running(name, core=SERVER_CORE, settings=vendor) as server,
+    ):
+        silences = uvloop.run(listen(server.port, provider))
     gap = Gap(
         server=name,
         gaps=len(silences),
@@ -243,18 +258,25 @@ class Figures(TypedDict):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what can be chosen."""
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each kind (300)")
+    parser.add_argument(
+        "--provider",
+        choices=PROVIDERS,
+        default=PROVIDERS[0],
+        help="counting: inside the server; deepgram: behind a socket, as a vendor is",
+    )
 
 
 def run(chosen: argparse.Namespace) -> Figures:
     """Measure both servers, ours with and without a folder."""
     rounds: int = chosen.rounds
+    provider: str = chosen.provider
     with TemporaryDirectory() as folder:
         kept = Path(folder)
         first_byte = [
-            *measure("ours", ["new", "memory"], "ours", rounds),
-            *measure("ours", ["new", "memory"], "ours with cache.path", rounds, kept),
-            *measure("ours", ["disk"], "ours with cache.path", rounds, kept),
-            *measure("aiohttp", ["new"], "aiohttp", rounds),
+            *measure("ours", ["new", "memory"], "ours", rounds, provider),
+            *measure("ours", ["new", "memory"], "ours with cache.path", rounds, provider, kept),
+            *measure("ours", ["disk"], "ours with cache.path", rounds, provider, kept),
+            *measure("aiohttp", ["new"], "aiohttp", rounds, provider),
         ]
-    gaps = [measure_gaps(name) for name in ("ours", "aiohttp")]
+    gaps = [measure_gaps(name, provider) for name in ("ours", "aiohttp")]
     return Figures(first_byte=first_byte, gaps_at_100_ms_to_the_first_byte=gaps)

@@ -43,6 +43,11 @@ class Caller(WSListener):
     spoke_at: float = 0.0
     first_audio_ms: list[float] = field(default_factory=list[float])
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    introduced_at: float = 0.0
+    errors: int = 0
+    """Told by the server, which lost its vendor, say: under too much load."""
+    ready_ms: float = 0.0
+    """From the config to `ready`."""
     complete: asyncio.Event = field(default_factory=asyncio.Event)
     transport: WSTransport | None = None
 
@@ -50,6 +55,7 @@ class Caller(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Introduce ourselves."""
         self.transport = transport
+        self.introduced_at = time.perf_counter()
         transport.send(WSMsgType.TEXT, self.first_message)
 
     @override
@@ -63,11 +69,15 @@ class Caller(WSListener):
             return
         message = frame.get_payload_as_bytes()
         if b'"stt_result"' in message:
-            self.waits_ms.append((now - self.asked_at.popleft()) * 1000)
+            if self.asked_at:  # a stream that was opened again counts frames again
+                self.waits_ms.append((now - self.asked_at.popleft()) * 1000)
         elif b'"ready"' in message:
+            self.ready_ms = (now - self.introduced_at) * 1000
             self.ready.set()
         elif b'"tts_playback_complete"' in message:
             self.complete.set()
+        elif b'"error"' in message:
+            self.errors += 1
         else:
             raise RuntimeError("the server said something else")
 
@@ -107,24 +117,27 @@ class Streamed(NamedTuple):
     fault."""
 
 
-async def connect(port: int, count: int, *, first: int = 0, model: str = "") -> list[Caller]:
+async def connect(
+    port: int, count: int, *, first: int = 0, provider: str = "counting", together: int = TOGETHER
+) -> list[Caller]:
     """Open `count` sessions, each ready, each at another point of its second.
 
     Args:
         port: of the server.
         count: of sessions.
         first: how many there are already.
-        model: of the engine that speaks.
+        provider: that hears and speaks.
+        together: handshakes at a time.
 
     Raises:
         Overloaded: one of them was refused, or not ready in half a minute.
     """
     callers: list[Caller] = []
     while len(callers) < count:
-        together = min(TOGETHER, count - len(callers))
+        now = range(min(together, count - len(callers)))
         try:
             async with asyncio.timeout(DIALLING_LIMIT_S), asyncio.TaskGroup() as tasks:
-                dialling = [tasks.create_task(_connect_one(port, model)) for _ in range(together)]
+                dialling = [tasks.create_task(_connect_one(port, provider)) for _ in now]
         except (TimeoutError, ExceptionGroup) as error:
             raise Overloaded from error
         callers += [task.result() for task in dialling]
@@ -133,10 +146,10 @@ async def connect(port: int, count: int, *, first: int = 0, model: str = "") -> 
     return callers
 
 
-async def _connect_one(port: int, model: str) -> Caller:
+async def _connect_one(port: int, provider: str) -> Caller:
     # a lambda: given the class itself, picows would fill its first fields with the handshake
     _transport, listener = await ws_connect(
-        lambda: Caller(config(model)), f"ws://127.0.0.1:{port}/ws"
+        lambda: Caller(config(provider=provider)), f"ws://127.0.0.1:{port}/ws"
     )
     assert isinstance(listener, Caller)
     await listener.ready.wait()
@@ -168,13 +181,18 @@ async def stream(callers: list[Caller], seconds: float) -> Streamed:
 
 
 async def settle(callers: list[Caller]) -> int:
-    """Wait for the answers that are on their way; return how many never came."""
+    """Wait for the answers that are on their way; return how many never came, or were errors."""
     give_up_at = time.perf_counter() + ANSWER_LIMIT_S
     while any(caller.asked_at or caller.spoke_at for caller in callers):
         if time.perf_counter() > give_up_at:
             break
         await asyncio.sleep(0.01)
-    return sum(len(caller.asked_at) + bool(caller.spoke_at) for caller in callers)
+    never = sum(len(caller.asked_at) + bool(caller.spoke_at) for caller in callers)
+    errors = sum(caller.errors for caller in callers)
+    for caller in callers:
+        caller.asked_at.clear()
+        caller.errors = 0
+    return never + errors
 
 
 async def hang_up(callers: list[Caller]) -> None:

@@ -1,11 +1,14 @@
 """What sessions cost: how many fit on one core, and what each of them takes.
 
 A provider inside the server counts frames and answers every fiftieth, so that what is left is the
-server's own work. The server has core 0 for itself, the callers share the others. Two stages for
-each server: a fixed number of sessions for cost, latency and memory; then a search, by steps and
-halves, for the most sessions whose results come within the limit. A step that fails is tried once
-more, because a neighbour on the machine looks just like too many sessions; `core_taken_percent`
-says how long the server had to wait for others on its core.
+server's own work. With `--provider deepgram` every frame goes on to a vendor behind a socket, which
+counts in its place: what a relay does.
+
+The server has core 0 for itself, the callers share the others. Two stages for each server: a fixed
+number of sessions for cost, latency and memory; then a search, by steps and halves, for the most
+sessions whose results come within the limit. A step that fails is tried once more, because a
+neighbour on the machine looks just like too many sessions; `core_taken_percent` says how long the
+server had to wait for others on its core.
 """
 
 import argparse
@@ -16,7 +19,7 @@ from typing import TypedDict
 import uvloop
 
 from bench.load import Caller, Overloaded, Streamed, connect, hang_up, percentile, settle, stream
-from bench.servers import SERVER_CORE, Measured, missing, running
+from bench.servers import PROVIDERS, SERVER_CORE, Measured, missing, relaying, running
 
 SERVERS = ("ours", "aiohttp", "pipecat", "fastapi")
 USUAL = ("ours", "aiohttp", "pipecat")
@@ -38,6 +41,11 @@ MAX_STEPS = 7
 TRIES = 2
 MOST_SESSIONS = 6000
 WARM_S = 1.0
+OPENING = 20
+"""Sessions that open at a time."""
+RELAYS = ("ours", "aiohttp")
+"""Servers that can be measured with a vendor behind a socket."""
+
 FITS, TOO_MANY, LOAD_LATE = "fits", "too many", "the load was late"
 
 
@@ -46,6 +54,9 @@ class Cost(TypedDict):
 
     sessions: int
     frames: int
+    ready_p50_ms: float
+    """From the config to `ready`, a few sessions opening at a time."""
+    ready_most_ms: float
     cpu_us_per_frame: float
     cpu_percent_of_a_core: float
     result_p50_ms: float
@@ -92,8 +103,9 @@ class Figures(TypedDict, total=False):
 class Load:
     """The callers of one server, as many as the largest step so far."""
 
-    def __init__(self, server: Measured) -> None:
+    def __init__(self, server: Measured, provider: str = "counting") -> None:
         self._server = server
+        self._provider = provider
         self._callers: list[Caller] = []
 
     async def run(self, sessions: int, seconds: float) -> tuple[Cost, Streamed]:
@@ -106,7 +118,13 @@ class Load:
         empty_kib = self._server.resident_kib()
         known = len(self._callers)
         if known < sessions:
-            self._callers += await connect(self._server.port, sessions - known, first=known)
+            self._callers += await connect(
+                self._server.port,
+                sessions - known,
+                first=known,
+                provider=self._provider,
+                together=OPENING,
+            )
         talking = self._callers[:sessions]
         await stream(talking, WARM_S)
         await settle(talking)
@@ -123,9 +141,12 @@ class Load:
         waits = [wait for caller in talking for wait in caller.waits_ms]
         first = [wait for caller in talking for wait in caller.first_audio_ms]
         full_kib = self._server.resident_kib()
+        ready = [caller.ready_ms for caller in self._callers[known:]]
         cost = Cost(
             sessions=sessions,
             frames=streamed.frames,
+            ready_p50_ms=round(percentile(ready, 0.5), 2),
+            ready_most_ms=round(max(ready, default=math.nan), 2),
             cpu_us_per_frame=round(spent_s / streamed.frames * 1e6, 2),
             cpu_percent_of_a_core=round(spent_s / seconds * 100, 1),
             result_p50_ms=round(percentile(waits, 0.5), 3),
@@ -139,6 +160,11 @@ class Load:
             kib_per_session=round((full_kib - empty_kib) / max(1, sessions - known), 1),
         )
         return cost, streamed
+
+    async def open_and_leave(self) -> None:
+        """Let a few sessions come and go: the server is warm."""
+        port = self._server.port
+        await hang_up(await connect(port, OPENING, provider=self._provider, together=OPENING))
 
     async def hang_up(self) -> None:
         """End every session."""
@@ -225,7 +251,11 @@ def next_try(fits: int, too_many: int, upwards: float) -> int:
 
 
 async def measure(
-    server: Measured, sessions: int, seconds: float, step_seconds: float | None
+    server: Measured,
+    sessions: int,
+    seconds: float,
+    step_seconds: float | None,
+    provider: str = "counting",
 ) -> Figures:
     """Put one server under load, fixed and rising.
 
@@ -234,8 +264,10 @@ async def measure(
         sessions: of the fixed stage.
         seconds: of the fixed stage.
         step_seconds: of each step of the search; None: no search.
+        provider: that hears and speaks.
     """
-    load = Load(server)
+    load = Load(server, provider)
+    await load.open_and_leave()
     cost, _ = await load.run(sessions, seconds)
     print(f"  {render(cost)}", flush=True)
     figures = Figures(server=server.name, cost=cost)
@@ -249,7 +281,8 @@ async def measure(
 def render(cost: Cost) -> str:
     """Write the figures of the fixed stage in one line."""
     return (
-        f"{cost['sessions']} sessions: {cost['cpu_us_per_frame']} us of CPU per frame,"
+        f"{cost['sessions']} sessions, ready within {cost['ready_p50_ms']} ms,"
+        f" at most {cost['ready_most_ms']} ms: {cost['cpu_us_per_frame']} us of CPU per frame,"
         f" results p50 {cost['result_p50_ms']} / p99 {cost['result_p99_ms']} ms"
         f" (others had the core {cost['core_taken_percent']} % of the time),"
         f" {cost['kib_per_session']} KiB per session above {cost['empty_mib']} MiB"
@@ -263,6 +296,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--step-seconds", type=float, default=4.0, help="of a step (4)")
     parser.add_argument("--no-search", action="store_true", help="only the fixed stage")
     parser.add_argument("--only", nargs="+", choices=SERVERS, default=USUAL, metavar="SERVER")
+    parser.add_argument(
+        "--provider",
+        choices=PROVIDERS,
+        default=PROVIDERS[0],
+        help="counting: inside the server; deepgram: behind a socket, as a vendor is",
+    )
 
 
 def run(chosen: argparse.Namespace) -> list[Figures]:
@@ -270,13 +309,21 @@ def run(chosen: argparse.Namespace) -> list[Figures]:
     measured: list[Figures] = []
     for name in chosen.only:
         print(f"many_sessions: {name}", flush=True)
-        if (why := missing(name)) is not None:
+        why = missing(name)
+        if why is None and chosen.provider != "counting" and name not in RELAYS:
+            why = f"{name} is not measured as a relay."
+        if why is not None:
             print(f"  {why}", flush=True)
             measured.append(Figures(server=name, missing=why))
             continue
         step_seconds = None if chosen.no_search else chosen.step_seconds
-        with running(name, core=SERVER_CORE) as server:
+        with (
+            relaying(chosen.provider) as settings,
+            running(name, core=SERVER_CORE, settings=settings) as server,
+        ):
             measured.append(
-                uvloop.run(measure(server, chosen.sessions, chosen.seconds, step_seconds))
+                uvloop.run(
+                    measure(server, chosen.sessions, chosen.seconds, step_seconds, chosen.provider)
+                )
             )
     return measured

@@ -1,4 +1,7 @@
-"""Server processes under measurement: ours with the provider `counting`, and its peers."""
+"""Server processes under measurement: ours with the provider `counting`, and its peers.
+
+A server that relays has a vendor besides, `counting_vendor`: a process on the cores of the load.
+"""
 
 import os
 import re
@@ -17,6 +20,9 @@ ADDRESS = re.compile(
     r"(?:listening on |running on \x1b?.*?http://)127\.0\.0\.1:(\d+)|http://127\.0\.0\.1:(\d+)"
 )
 OURS = (sys.executable, "-m", "sayna", "serve", "--host", "127.0.0.1")
+PROVIDERS = ("counting", "deepgram")
+"""That can be measured: one inside the server, one with its vendor behind a socket."""
+
 SERVER_CORE = 0
 """That a server under measurement gets for itself; whoever loads it stays off it."""
 
@@ -61,6 +67,34 @@ def write_plugin(folder: Path) -> None:
     (info / "entry_points.txt").write_text(
         "[sayna.providers]\ncounting = bench.counting:open_provider\n"
     )
+
+
+@contextmanager
+def relaying(provider: str) -> Generator[dict[str, str], None, None]:
+    """Run the vendor that a provider stands for; yield the settings that lead to it.
+
+    Args:
+        provider: `deepgram`; `counting` is inside the server and needs nothing.
+    """
+    if provider == "counting":
+        yield {}
+        return
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench.counting_vendor"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        try:
+            streams, requests = process.stdout.readline(), process.stdout.readline()
+            yield {
+                "DEEPGRAM_API_KEY": "counted",
+                "DEEPGRAM_WS_URL": streams.strip(),
+                "DEEPGRAM_BASE_URL": requests.strip(),
+            }
+        finally:
+            process.terminate()
 
 
 def missing(name: str) -> str | None:

@@ -31,6 +31,13 @@ def test_many_sessions_are_chosen_as_the_documents_say() -> None:
     assert (chosen.sessions, chosen.seconds, chosen.only) == (300, 10.0, ["ours"])
 
 
+def test_a_relay_is_measured_with_a_vendor_behind_it() -> None:
+    chosen, _, _ = command.parse(["many_sessions", "--provider", "deepgram"])
+    assert chosen.provider == "deepgram"
+    with servers.relaying("counting") as settings:
+        assert settings == {}
+
+
 def test_figures_are_kept_with_the_command_and_how_busy_the_machine_was(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
