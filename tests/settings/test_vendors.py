@@ -44,3 +44,19 @@ def test_tones_is_off_and_hears_gaps_like_a_vendor() -> None:
 def test_a_gap_between_words_ends_nothing(field: str) -> None:
     with pytest.raises(ValidationError):
         Providers.model_validate({field: "99"})
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "deepgram_api_key",
+        "elevenlabs_api_key",
+        "cartesia_api_key",
+        "azure_speech_subscription_key",
+    ],
+)
+def test_a_vendor_key_is_trimmed_and_must_fit_into_a_header(field: str) -> None:
+    kept = getattr(Providers.model_validate({field: " k-1\n"}), field)
+    assert kept.get_secret_value() == "k-1"
+    with pytest.raises(ValidationError, match="line break"):
+        Providers.model_validate({field: "k\n1"})

@@ -107,6 +107,14 @@ def check_text(value: object) -> object:
     return value
 
 
+def check_vendor_key(value: SecretStr) -> SecretStr:
+    """Trim a key that travels in a header; refuse one that would break out of it."""
+    key = value.get_secret_value().strip()
+    if not key.isprintable():
+        raise ValueError("holds a line break or another control character")
+    return SecretStr(key)
+
+
 def check_path(value: object) -> object:
     """Refuse what cannot name a file."""
     if isinstance(value, str) and "\0" in value:
@@ -151,6 +159,7 @@ def check_host_port(target: str) -> str:
 Folded = BeforeValidator(fold)
 Text = Annotated[str, BeforeValidator(check_text)]
 Secret = Annotated[SecretStr, BeforeValidator(check_text)]
+VendorKey = Annotated[Secret, AfterValidator(check_vendor_key)]
 Flag = Annotated[bool, BeforeValidator(parse_flag)]
 Whole = Annotated[int, BeforeValidator(parse_whole)]
 Seconds = Annotated[float, BeforeValidator(parse_seconds)]

@@ -15,6 +15,7 @@ from sayna.settings.values import (
     Section,
     Shown,
     Text,
+    VendorKey,
     Whole,
     WsUrl,
 )
@@ -118,10 +119,10 @@ class Local(Section):
 class Providers(Section):
     """Speech vendors: the keys that clients use when they bring none of their own."""
 
-    deepgram_api_key: Annotated[Secret | None, Env("DEEPGRAM_API_KEY")] = None
+    deepgram_api_key: Annotated[VendorKey | None, Env("DEEPGRAM_API_KEY")] = None
     """Key for Deepgram."""
 
-    elevenlabs_api_key: Annotated[Secret | None, Env("ELEVENLABS_API_KEY")] = None
+    elevenlabs_api_key: Annotated[VendorKey | None, Env("ELEVENLABS_API_KEY")] = None
     """Key for ElevenLabs."""
 
     google_credentials: Annotated[
@@ -130,7 +131,7 @@ class Providers(Section):
     """Google service account, a path or its JSON; `""` = application default credentials."""
 
     azure_speech_subscription_key: Annotated[
-        Secret | None, Env("AZURE_SPEECH_SUBSCRIPTION_KEY")
+        VendorKey | None, Env("AZURE_SPEECH_SUBSCRIPTION_KEY")
     ] = None
     """Subscription key for Azure Speech."""
 
@@ -139,7 +140,7 @@ class Providers(Section):
     )
     """Region of the Azure subscription; `eastus` is used when none is named."""
 
-    cartesia_api_key: Annotated[Secret | None, Env("CARTESIA_API_KEY")] = None
+    cartesia_api_key: Annotated[VendorKey | None, Env("CARTESIA_API_KEY")] = None
     """Key for Cartesia."""
 
     tones: Annotated[Flag, Env("TONES_PROVIDER")] = False
