@@ -46,6 +46,8 @@ class Caller(WSListener):
     introduced_at: float = 0.0
     errors: int = 0
     """Told by the server, which lost its vendor, say: under too much load."""
+    misleads: bool = False
+    """After an error the vendor counts other frames than we do: its results tell nothing more."""
     ready_ms: float = 0.0
     """From the config to `ready`."""
     complete: asyncio.Event = field(default_factory=asyncio.Event)
@@ -78,6 +80,7 @@ class Caller(WSListener):
             self.complete.set()
         elif b'"error"' in message:
             self.errors += 1
+            self.misleads = True
         else:
             raise RuntimeError("the server said something else")
 

@@ -115,6 +115,9 @@ class Load:
             sessions: those beyond are silent.
             seconds: measured, after one that is not.
         """
+        misleading = [caller for caller in self._callers if caller.misleads]
+        await hang_up(misleading)
+        self._callers = [caller for caller in self._callers if not caller.misleads]
         empty_kib = self._server.resident_kib()
         known = len(self._callers)
         if known < sessions:
