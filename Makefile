@@ -52,7 +52,7 @@ generated: $(STAMPS)/dev
 fast: $(STAMPS)/dev
 	$(BIN)/pytest -q -n 2 -m "not slow"
 slow: $(STAMPS)/dev
-	$(BIN)/pytest -q -m slow
+	$(BIN)/pytest -q -n 2 -m slow
 	$(BIN)/python tools/parts.py --run engines -q tests/providers/local/test_real_engines.py
 
 cover: $(STAMPS)/dev ## Which lines no fast test runs

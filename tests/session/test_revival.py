@@ -130,6 +130,13 @@ async def test_a_living_engine_is_passed_through() -> None:
     assert ears.error is None
 
 
+async def test_nothing_that_was_heard_is_kept_once_the_stream_is_closed() -> None:
+    async with Ears().open() as ears:
+        await ears.talk(0.2)
+        assert len(ears.recognizer._tail) > 0
+    assert len(ears.recognizer._tail) == 0
+
+
 async def test_an_engine_that_dies_is_replaced_and_hears_what_no_final_covered() -> None:
     async with Ears().open() as ears:
         ears.recognizer.send_audio(sound(1))

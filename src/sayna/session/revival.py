@@ -208,6 +208,7 @@ class RevivingRecognizer:
                 dropped_bytes=self._dropped_bytes,
                 dropped_ms=None if duration_ms is None else round(duration_ms),
             )
+        self._tail.forget()  # what is left of a session waits for the garbage collector
 
     async def _next(self, heard: AsyncIterator[object]) -> SpeechEvent | ProviderError | None:
         """Return the engine's next event, or what it died of; None: it has finished."""
