@@ -17,6 +17,7 @@ from sayna.providers.registry import Registry
 from sayna.session.synthesis import synthesize
 from sayna.settings.tree import Settings
 from sayna.speech.options import RecognizerOptions, SynthesizerOptions
+from tests.emulators.deepgram import open_deepgram
 from tests.running import RunningServer, clean_environment, running_server
 
 ROOT = Path(__file__).parents[2]
@@ -121,13 +122,35 @@ def test_the_commands_of_the_quickstart_run_as_written(
 
 @pytest.mark.slow
 def test_the_commands_of_the_readme_run_as_written(server: RunningServer, tmp_path: Path) -> None:
-    make, commands = blocks(README, "sh")
+    make, commands, _vendor = blocks(README, "sh")
     assert "make run" in make
     said = run_shell(commands.replace(" | head -c 300", ""), server, tmp_path)
     assert seconds_of(tmp_path / "hello.wav") == pytest.approx(1.2, abs=0.5)
     assert '"metadata"' in said
     assert "turn off the kitchen light\n" in said
     assert said.endswith("Everything that is on works.\n")
+
+
+@pytest.mark.slow
+async def test_the_commands_for_a_vendor_run_as_written(tmp_path: Path) -> None:
+    start, commands = blocks(README, "sh")[2].split("\n", 1)
+    assert start == "DEEPGRAM_API_KEY=... make run"
+    async with open_deepgram(key="k-1") as deepgram:
+        environment = {
+            "DEEPGRAM_API_KEY": "k-1",
+            "DEEPGRAM_BASE_URL": deepgram.http_url,
+            "DEEPGRAM_WS_URL": deepgram.ws_url,
+        }
+
+        def run() -> str:
+            with running_server(tmp_path, environment=environment) as server:
+                return run_shell(commands, server, tmp_path)
+
+        assert "turn off the kitchen light\n" in await asyncio.to_thread(run)
+        assert {request.path for request in deepgram.recorder.requests()} >= {
+            "/v1/speak",
+            "/v1/listen",
+        }
 
 
 @pytest.mark.slow
