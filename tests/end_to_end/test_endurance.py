@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.raw_socket import BINARY, CLOSE, CONTINUATION, render_frame
-from tests.end_to_end.crowd import Client, connected, each, fence
+from tests.end_to_end.crowd import ANSWER_LIMIT_S, Client, connected, each, fence
 from tests.end_to_end.hostile import CONFIG, MAX_MESSAGE_BYTES, STT, TTS
 from tests.end_to_end.inspected import Census, inspected_server
 from tests.fakes.session import until
@@ -155,7 +155,7 @@ async def _never_read(client: Client) -> None:
         client.send(AUDIO)
         return client.writer.transport.is_closing()
 
-    await until(is_lost)
+    await until(is_lost, ANSWER_LIMIT_S)  # as long as every other client here waits
 
 
 async def _leave_a_stalled_engine(client: Client) -> None:

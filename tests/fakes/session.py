@@ -134,9 +134,9 @@ class Shelf:
         return self._providers[name]
 
 
-async def until(condition: Callable[[], object]) -> None:
+async def until(condition: Callable[[], object], limit_s: float = 10) -> None:
     """Wait until something is true that no event tells of."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(limit_s):
         while not condition():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.002)
 
