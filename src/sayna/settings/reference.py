@@ -53,8 +53,8 @@ warning that names the closest one. A value that cannot be used stops the start;
 told at once, one line each. `sayna check` shows each setting in force with its source, secrets
 masked.
 
-What this version does not do yet has its settings already: cloud vendors, turn models, rooms,
-recordings, phone calls. They are checked now and used later.
+What this version does not do yet has its settings already: all cloud vendors but Deepgram, turn
+models, sessions in rooms, recordings, phone calls. They are checked now and used later.
 
 [`deploy/config.example.yaml`](../../deploy/config.example.yaml) lists all of them, ready to be
 copied. A list goes into a variable as JSON, addresses also with commas between them:
