@@ -70,3 +70,22 @@ def test_whoever_watches_hears_of_every_end() -> None:
     protection.finish()
     protection.reset()
     assert moves == ["moved", "moved"]
+
+
+def test_utterances_that_follow_each_other_without_a_gap_are_one_stretch() -> None:
+    protection = Protection()
+    for _ in range(1000):
+        protection.hand_over(0.0, 1.0, protected=True)
+        protection.finish()
+    assert len(protection._stretches) == 1
+    assert protection.ends_at(0.5) == 1000.0
+    assert protection.blocks(999.9)
+    assert not protection.blocks(1000.0)
+
+
+def test_what_may_be_interrupted_between_two_utterances_keeps_them_apart() -> None:
+    protection = Protection()
+    for protected in (True, False, True):
+        protection.hand_over(0.0, 1.0, protected=protected)
+        protection.finish()
+    assert [protection.blocks(at) for at in (0.5, 1.5, 2.5, 3.0)] == [True, False, True, False]

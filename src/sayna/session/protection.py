@@ -44,7 +44,10 @@ class Protection:
     def finish(self) -> None:
         """The utterance has been handed over to its last frame, or will never be."""
         if self._open_since is not None:
-            self._stretches.append(_Stretch(self._open_since, self._playing_until))
+            start = self._open_since
+            if self._stretches and start <= self._stretches[-1].end:  # one follows the other
+                start = self._stretches.pop().start
+            self._stretches.append(_Stretch(start, self._playing_until))
             self._open_since = None
             self._moved()
 
